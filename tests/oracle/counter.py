@@ -1,0 +1,140 @@
+"""Counter steps, rule by rule, in order of time (semantics §3)."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from tests.oracle.reading import Judged
+from tests.oracle.terms import Terms, rate_per_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A counter's terms, in ticks and milliseconds: its greatest rate, where it resets, where it wraps."""
+
+    ticks_per_ms: Fraction | None
+    reset_below: Fraction | None
+    width: Fraction | None
+
+    def plausible(self, step: Fraction, since: int, until: int) -> bool:
+        """Tell whether a register could have gained a step in that time: at most the rate, plus one tick."""
+        if step < 0:
+            return False
+        return self.ticks_per_ms is None or step <= self.ticks_per_ms * (until - since) + 1
+
+    def may_be_reset(self, ticks: int) -> bool:
+        """Tell whether a value is low enough to follow a reset, where the terms set a bound."""
+        return self.reset_below is not None and ticks < self.reset_below
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A register value, in ticks, at a moment."""
+
+    time: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a register gained between its baseline (`since`) and a reading (`time`), in ticks."""
+
+    since: int
+    time: int
+    ticks: int
+
+
+@dataclass
+class Register:
+    """The walk along one register: what was accepted, what waits, what is set aside."""
+
+    rules: Rules
+    baselines: list[Mark] = field(default_factory=list)
+    waiting: list[Mark] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    accepted: list[Mark] = field(default_factory=list)
+    quarantined: list[tuple[Mark, int]] = field(default_factory=list)
+    """Each with the ticks that accepting it would bill."""
+
+    def quarantine(self, *marks: Mark) -> None:
+        """Set readings aside: not billed, no baseline."""
+        for mark in marks:
+            self.quarantined.append((mark, max(0, mark.ticks - self.baselines[-1].ticks)))
+
+    def accept(self, mark: Mark, step: Fraction | int) -> None:
+        """Make a reading the baseline and bill its step."""
+        self.steps.append(Step(self.baselines[-1].time, mark.time, int(step)))
+        self.accepted.append(mark)
+        self.baselines.append(mark)
+
+
+def rules_of(meter: Terms, resolution: str) -> Rules:
+    """Read a counter's terms."""
+    tick = Fraction(resolution)
+    return Rules(
+        rate_per_ms(meter["max_rate"]) / tick if "max_rate" in meter else None,
+        Fraction(meter["reset_below"]) / tick if "reset_below" in meter else None,
+        Fraction(meter["width"]) / tick if "width" in meter else None,
+    )
+
+
+def walk(rules: Rules, readings: list[Judged], restarts: list[int], baseline: Mark | None) -> Register:
+    """Judge readings in order of time; `baseline` is a value from before `since` that still held."""
+    register = Register(rules)
+    if baseline is not None:
+        register.baselines.append(baseline)
+    for reading in readings:
+        mark = Mark(reading.row.time, reading.ticks)
+        if not register.baselines:
+            register.baselines.append(mark)
+            register.accepted.append(mark)
+        else:
+            restarted = any(register.baselines[-1].time < moment <= mark.time for moment in restarts)
+            judge(register, mark, restarted=restarted)
+    return register
+
+
+def judge(register: Register, mark: Mark, *, restarted: bool) -> None:
+    """Apply the five rules to one reading, first match first."""
+    rules, base = register.rules, register.baselines[-1]
+    lower = mark.ticks < base.ticks
+    if not lower and rules.plausible(Fraction(mark.ticks - base.ticks), base.time, mark.time):  # rule 1
+        register.quarantine(*register.waiting)
+        register.waiting = []
+        register.accept(mark, mark.ticks - base.ticks)
+    elif (  # rule 2
+        restarted
+        and lower
+        and rules.plausible(Fraction(mark.ticks), base.time, mark.time)
+        and (rules.reset_below is None or rules.may_be_reset(mark.ticks))
+    ):
+        register.quarantine(*register.waiting)
+        register.waiting = []
+        register.accept(mark, mark.ticks)
+    elif register.waiting:  # rule 3, the reading that decides
+        decide(register, mark)
+    elif lower and rules.may_be_reset(mark.ticks):  # rule 3, the reading that waits
+        register.waiting = [mark]
+    elif (  # rule 4
+        lower
+        and rules.width is not None
+        and rules.plausible(mark.ticks + rules.width - base.ticks, base.time, mark.time)
+    ):
+        register.accept(mark, mark.ticks + rules.width - base.ticks)
+    else:  # rule 5
+        register.quarantine(mark)
+
+
+def decide(register: Register, mark: Mark) -> None:
+    """Rule 3 while a low reading waits, once rule 1 has found the old baseline is not continued."""
+    low = register.waiting[-1]
+    if mark.ticks == low.ticks:
+        register.waiting.append(mark)
+    elif mark.ticks > low.ticks and register.rules.plausible(Fraction(mark.ticks - low.ticks), low.time, mark.time):
+        register.accepted.extend(register.waiting)
+        register.waiting = []
+        register.accept(mark, mark.ticks)
+    elif mark.ticks < low.ticks:
+        register.quarantine(*register.waiting)
+        register.waiting = [mark]
+    else:
+        register.quarantine(mark)

@@ -1,0 +1,108 @@
+"""From quantities to the lines of a statement (semantics §5)."""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from tests.oracle.dates import Span, contract_days
+from tests.oracle.quantity import Scene, down_to_four, rounded
+from tests.oracle.terms import Terms, meter_resolution, meter_unit
+
+MINOR_DIGITS = {"JPY": 0, "KWD": 3}
+"""Decimals of the minor unit, where it is not 2."""
+
+Line = dict[str, Any]
+Usage = dict[str, Any]
+
+
+def in_money(terms: Terms, exact: Fraction) -> str:
+    """Round an amount once to the currency's minor unit: half away from zero, or half to even."""
+    digits = MINOR_DIGITS.get(terms["currency"], 2)
+    units = exact * 10**digits
+    if terms.get("rounding", "half_up") == "half_even":
+        whole = round(units)
+    else:
+        whole = math.floor(abs(units) + Fraction(1, 2)) * (1 if units >= 0 else -1)
+    return f"{Decimal(whole).scaleb(-digits):f}"
+
+
+def lines(terms: Terms, period: Span, found: list[Scene], usage: list[Usage]) -> list[Line]:
+    """Return the lines of every charge, in the order of the file, then of the devices."""
+    contract_share = Fraction(contract_days(terms).within(period).days, period.days)
+    shares = {scene.device: Fraction(scene.days.days, period.days) for scene in found}
+    result = []
+    for charge in terms["charges"]:
+        price = charge["price"]
+        if "flat" in price and price.get("per") == "device":
+            result += [flat_line(terms, charge, device, share) for device, share in shares.items()]
+        elif "flat" in price:
+            result.append(flat_line(terms, charge, None, contract_share))
+        else:
+            rows = [row for row in usage if row["meter"] == charge["meter"]]
+            if charge.get("pool") == "true":
+                result.append(metered_line(terms, charge, None, contract_share, (rows, found)))
+            else:
+                for scene, row in zip(found, rows, strict=True):
+                    result.append(metered_line(terms, charge, scene.device, shares[scene.device], ([row], [scene])))
+    return result
+
+
+def flat_line(terms: Terms, charge: Terms, device: str | None, share: Fraction) -> Line:
+    """Return a flat amount, by the share of the period's days in force."""
+    amount = in_money(terms, Fraction(charge["price"]["flat"]) * share)
+    return {"id": charge["id"], "device": device, "kind": "charge", "quantity": None, "unit": None,
+            "amount": amount, "coverage": None}  # fmt: skip
+
+
+def metered_line(
+    terms: Terms, charge: Terms, device: str | None, share: Fraction, metered: tuple[list[Usage], list[Scene]]
+) -> Line:
+    """Return the line of a quantity: of one device, or of all of them added up."""
+    rows, found = metered
+    meter = terms["meters"][charge["meter"]]
+    quantity = sum((Fraction(row[charge.get("part", "quantity")]) for row in rows), Fraction(0))
+    step = meter_resolution(terms, meter)
+    billable = quantity
+    if "allowance" in charge:
+        included = Fraction(rounded(Fraction(charge["allowance"]["included"]) * share, step))
+        billable = max(Fraction(0), quantity - included)
+    in_force = sum(scene.end - scene.start for scene in found)
+    known = sum(row["known_ms"] for row in rows)
+    return {
+        "id": charge["id"],
+        "device": device,
+        "kind": "charge",
+        "quantity": f"{rounded(quantity, step):f}",
+        "unit": meter_unit(terms, meter),
+        "amount": in_money(terms, amount_of(charge, billable, share)),
+        "coverage": down_to_four(Fraction(known, in_force)) if in_force else None,
+    }
+
+
+def amount_of(charge: Terms, quantity: Fraction, share: Fraction) -> Fraction:
+    """Return the exact price of a quantity; `share` of the period shrinks the flats of tiers."""
+    price = charge["price"]
+    if "per_unit" in price:
+        return quantity * Fraction(price["per_unit"])
+    if "package" in price:
+        package = price["package"]
+        over = quantity - Fraction(package.get("free", "0"))
+        return max(0, math.ceil(over / Fraction(package["size"]))) * Fraction(package["price"])
+    return graduated(price["graduated"], quantity, share, flat_at_zero=charge.get("flat_at_zero") == "true")
+
+
+def graduated(tiers: list[Terms], quantity: Fraction, share: Fraction, *, flat_at_zero: bool) -> Fraction:
+    """Price each unit in its tier (lower, upper], and add the flat of each tier entered."""
+    amount = Fraction(0)
+    lower = Fraction(0)
+    for number, tier in enumerate(tiers):
+        upper = Fraction(tier["up_to"]) if "up_to" in tier else None
+        entered = quantity > lower or (number == 0 and flat_at_zero)
+        if entered:
+            inside = (quantity if upper is None else min(quantity, upper)) - lower
+            amount += inside * Fraction(tier.get("unit", "0")) + Fraction(tier.get("flat", "0")) * share
+        if upper is None:
+            break
+        lower = upper
+    return amount

@@ -1,0 +1,123 @@
+"""Readings: which of them stand, in which order they came, and how long each value holds (semantics §1 and §3)."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tests.oracle.terms import Terms, duration_ms, hold_text, resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a readings file: times in UTC milliseconds, the value as written."""
+
+    device: str
+    channel: str
+    time: int
+    value: str
+    boot: str | None = None
+    arrival: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row, its ticks, its fate (`standing`, `duplicate`, `conflicting` or `clock`), and whether it came late."""
+
+    row: Row
+    ticks: int
+    fate: str
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value in ticks that is known from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+    ticks: int
+
+
+Source = tuple[str, str]
+"""A device and one of its channels."""
+
+
+def ticks_of(value: str, step: str) -> int:
+    """Return a value as a whole number of its channel's resolution, halves to even."""
+    return round(Fraction(value) / Fraction(step))
+
+
+def clock_is_wrong(terms: Terms, row: Row) -> bool:
+    """Tell whether a reading is too far ahead of its arrival, or older than corrections reach."""
+    if row.arrival is None:
+        return False
+    ahead = duration_ms(terms.get("data", {}).get("clock_ahead", "5m"))
+    oldest = duration_ms(terms.get("corrections", "90d"))
+    return row.time > row.arrival + ahead or row.time < row.arrival - oldest
+
+
+def judge_rows(terms: Terms, rows: list[Row]) -> list[Judged]:
+    """Decide, in journal order, which rows stand; rows of devices or channels no one declared are left out."""
+    devices = {d["id"] for d in terms["devices"]}
+    journal = sorted(rows, key=lambda row: -1 if row.arrival is None else row.arrival)
+    first: dict[tuple[str, str, int], int] = {}
+    newest: dict[Source, int] = {}
+    judged = []
+    for row in journal:
+        if row.device not in devices or row.channel not in terms["channels"]:
+            continue
+        ticks = ticks_of(row.value, resolution(terms, row.channel))
+        identity, source = (row.device, row.channel, row.time), (row.device, row.channel)
+        if identity in first:
+            fate = "duplicate" if first[identity] == ticks else "conflicting"
+        else:
+            first[identity] = ticks
+            fate = "clock" if clock_is_wrong(terms, row) else "standing"
+        late = row.arrival is not None and row.time < newest.get(source, row.time)
+        newest[source] = max(row.time, newest.get(source, row.time))
+        judged.append(Judged(row, ticks, fate, late))
+    return judged
+
+
+def standing(judged: list[Judged], source: Source) -> list[Judged]:
+    """Return the readings of a channel that stand, by time."""
+    mine = [j for j in judged if j.fate == "standing" and (j.row.device, j.row.channel) == source]
+    return sorted(mine, key=lambda j: j.row.time)
+
+
+def restarts(judged: list[Judged], device: str) -> list[int]:
+    """Return the moments at which a device showed another boot than the one before."""
+    mine = sorted((j.row for j in judged if j.fate == "standing" and j.row.device == device), key=lambda row: row.time)
+    moments = []
+    last = None
+    for row in mine:
+        if row.boot is not None:
+            if last is not None and row.boot != last:
+                moments.append(row.time)
+            last = row.boot
+    return moments
+
+
+def holds(terms: Terms, judged: list[Judged], source: Source) -> list[Held]:
+    """Return when each value of a channel was known: until the next reading, at most `max_hold` (semantics §3)."""
+    device, channel = source
+    by_device = hold_text(terms, channel) == "device"
+    others = [channel for channel in terms["channels"] if by_device and hold_text(terms, channel) != "device"]
+    heard = [held for other in others for held in holds(terms, judged, (device, other))]
+    readings = standing(judged, source)
+    held = []
+    for index, reading in enumerate(readings):
+        start = reading.row.time
+        end = unbroken_until(heard, start) if by_device else start + duration_ms(hold_text(terms, channel))
+        if index + 1 < len(readings):
+            end = min(end, readings[index + 1].row.time)
+        held.append(Held(start, end, reading.ticks))
+    return held
+
+
+def unbroken_until(known: list[Held], moment: int) -> int:
+    """Return the first moment from `moment` on at which nothing is known."""
+    end = moment
+    for held in sorted(known, key=lambda held: held.start):
+        if held.start <= end < held.end:
+            end = held.end
+    return end
