@@ -1,0 +1,287 @@
+"""A scenario: which machines there are, and what goes wrong with them, written for any month.
+
+A fault is placed by its offset from the start of the period (`at: 5d3h` is 03:00 local on the sixth day), so the same file
+works for every month; `workday: true` moves one that would fall on a weekend to the same hour of the next Monday.
+"""
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from device_sim.machines import Machine, channels
+from device_sim.telemetry import Kind
+
+MAX_CHARACTERS = 200_000
+MAX_DEVICES = 1_000
+
+_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(?:\d+(?:ms|min|s|m|h|d))+")
+_PART = re.compile(r"(\d+)(ms|min|s|m|h|d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong in a scenario: where it stands, and how to mend it. `line` is None where no line can be named."""
+
+    path: str
+    line: int | None
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        where = "" if self.line is None else f"line {self.line}: "
+        return f"{where}{self.path}: {self.message}; {self.remedy}"
+
+
+def duration_ms(text: object) -> int:
+    """Milliseconds of `90s`, `5m`, `5d3h`. ValueError says what was expected."""
+    if not isinstance(text, str) or not _DURATION.fullmatch(text):
+        raise ValueError("a duration is written like 90s, 20m, 2h or 5d3h")
+    return sum(int(number) * _UNIT_MS[unit] for number, unit in _PART.findall(text))
+
+
+def _zone(text: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(text))
+    except (KeyError, OSError, ValueError) as unknown:  # a name that is unknown, a folder, or a way out of the folder
+        raise ValueError(f"{text!r} is no IANA time zone, such as Europe/Brussels") from unknown
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Offset = Annotated[int, BeforeValidator(duration_ms)]
+Duration = Annotated[int, BeforeValidator(duration_ms), Field(gt=0)]
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Closed(BaseModel):
+    """Unknown keys are errors, nothing changes after loading, and numbers are not made of text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+class DeviceSpec(_Closed):
+    """One simulated device: `id` is also its MQTT client id; `seed` makes it differ from others of its model."""
+
+    id: Id
+    model: Literal["printer", "compressor"]
+    seed: Annotated[int, Field(ge=0)]
+    interval: Duration = 60_000
+    boot: Text = "b1"
+    meter: Text | None = None
+    firmware: Text | None = None
+
+
+class _Fault(_Closed):
+    device: Id
+    at: Offset
+    workday: bool = False
+
+
+class Stretch(_Fault):
+    """A fault that lasts."""
+
+    lasts: Annotated[Duration, Field(alias="for")]
+
+
+class Withheld(Stretch):
+    """Readings that do not go out in time: never (dropout), in one burst afterwards, or when asked for (late_batch)."""
+
+    kind: Literal["dropout", "burst", "late_batch"]
+
+
+class Duplicate(Stretch):
+    """A share (percent) of the reading sets goes out twice."""
+
+    kind: Literal["duplicate"]
+    share: Annotated[int, Field(ge=1, le=100)] = 100
+
+
+class Reorder(Stretch):
+    """Reading sets go out shuffled, in groups of `within`."""
+
+    kind: Literal["reorder"]
+    within: Annotated[int, Field(ge=2, le=10_000)] = 10
+
+
+class ClockSkew(Stretch):
+    """The device's clock is ahead by `ahead`, or behind by `behind`."""
+
+    kind: Literal["clock_skew"]
+    ahead: Offset = 0
+    behind: Offset = 0
+
+
+class Stuck(Stretch):
+    """A sensor keeps showing what it showed first."""
+
+    kind: Literal["stuck"]
+    channel: str
+
+
+class CounterReset(_Fault):
+    """A register starts again from zero, announced by a new boot id or not."""
+
+    kind: Literal["counter_reset"]
+    channel: str
+    boot: Text | None = None
+
+
+class BadZero(_Fault):
+    """One reading of a register is zero."""
+
+    kind: Literal["bad_zero"]
+    channel: str
+
+
+class Conflict(_Fault):
+    """One reading comes a second time with a value so many ticks (smallest steps) away."""
+
+    kind: Literal["conflict"]
+    channel: str
+    ticks: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 1
+
+
+class Reboot(_Fault):
+    """The device restarts: a new boot id, and its sequence numbers from zero."""
+
+    kind: Literal["reboot"]
+    boot: Text
+
+
+Fault = Annotated[
+    Withheld | Duplicate | Reorder | ClockSkew | Stuck | CounterReset | BadZero | Conflict | Reboot,
+    Field(discriminator="kind"),
+]
+
+
+class Scenario(_Closed):
+    """Machines that stand in one time zone, and their faults."""
+
+    name: Text
+    timezone: Zone = ZoneInfo("Europe/Brussels")
+    devices: Annotated[list[DeviceSpec], Field(min_length=1, max_length=MAX_DEVICES)]
+    faults: Annotated[list[Fault], Field(max_length=10_000)] = []
+
+    def device(self, device_id: str) -> DeviceSpec:
+        """The device of this id; KeyError for one the scenario does not have."""
+        for device in self.devices:
+            if device.id == device_id:
+                return device
+        raise KeyError(device_id)
+
+    def machine(self, device_id: str) -> Machine:
+        """The machine behind a device."""
+        device = self.device(device_id)
+        return Machine(device.model, device.seed, self.timezone, device.interval)
+
+
+Place = tuple[str | int, ...]
+
+
+def read_scenario(text: str) -> tuple[Scenario | None, tuple[Problem, ...]]:
+    """The scenario of a YAML text, or everything that is wrong with it, at once."""
+    if len(text) > MAX_CHARACTERS:
+        return None, (
+            Problem("(file)", None, f"longer than {MAX_CHARACTERS} characters", "split it into several scenarios"),
+        )
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            return None, (
+                Problem("(file)", None, "uses a YAML alias (*name)", "write the part out where it is needed"),
+            )
+        raw, tree = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        message = f"is not readable YAML: {getattr(error, 'problem', None) or error}"
+        return None, (Problem("(file)", mark.line + 1 if mark else None, message, "mend the text at this place"),)
+    try:
+        scenario = Scenario.model_validate(raw)
+    except ValidationError as error:
+        return None, tuple(_problem(detail, tree) for detail in error.errors())
+    found = [Problem(_path(at), _line(tree, at), message, remedy) for at, message, remedy in _contradictions(scenario)]
+    return (None, tuple(found)) if found else (scenario, ())
+
+
+def shipped(name: str) -> Scenario:
+    """A scenario that comes with the product: `office-printer`, `compressed-air` or `demo`."""
+    scenario, problems = read_scenario(
+        resources.files("device_sim").joinpath("scenarios", f"{name}.yaml").read_text("utf-8")
+    )
+    assert scenario is not None, problems
+    return scenario
+
+
+def _contradictions(scenario: Scenario) -> list[tuple[Place, str, str]]:
+    """What is wrong between parts that are each right: place, message, remedy."""
+    found: list[tuple[Place, str, str]] = []
+    models: dict[str, str] = {}
+    for index, device in enumerate(scenario.devices):
+        if device.id in models:
+            found.append((("devices", index, "id"), f"{device.id!r} appears twice", "give each device its own id"))
+        models[device.id] = device.model
+    for index, fault in enumerate(scenario.faults):
+        place: Place = ("faults", index)
+        if fault.device not in models:
+            found.append(
+                ((*place, "device"), f"no device is called {fault.device!r}", f"use one of {', '.join(models)}")
+            )
+            continue
+        if isinstance(fault, Stuck | CounterReset | BadZero | Conflict):
+            known = channels(models[fault.device])
+            registers_only = isinstance(fault, CounterReset | BadZero)
+            possible = [c.name for c in known.values() if c.kind is Kind.REGISTER or not registers_only]
+            if fault.channel not in possible:
+                message = f"a {fault.kind} cannot happen to {fault.channel!r} of a {models[fault.device]}"
+                found.append(((*place, "channel"), message, f"use one of {', '.join(possible)}"))
+        if isinstance(fault, ClockSkew) and (fault.ahead > 0) == (fault.behind > 0):
+            found.append((place, "the clock is neither ahead nor behind, or both", "give one of ahead and behind"))
+        if isinstance(fault, Conflict) and fault.ticks == 0:
+            found.append(((*place, "ticks"), "the same value is no conflict", "give a number of ticks other than 0"))
+    return found
+
+
+_REMEDIES = {
+    "extra_forbidden": "remove it, or look for a slip of the pen",
+    "missing": "add it",
+    "union_tag_invalid": "use one of the kinds of fault named",
+    "union_tag_not_found": "add `kind`",
+    "string_type": "put it in quotes",
+}
+
+
+def _problem(detail: Any, tree: yaml.Node | None) -> Problem:
+    """A validation error as a person should read it."""
+    place = detail["loc"]
+    if place[:1] == ("faults",):  # after the index pydantic names the kind of fault, where the file has no such level
+        place = (*place[:2], *place[3:])
+    message = (
+        "is not a known key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
+    )
+    return Problem(_path(place), _line(tree, place), message, _REMEDIES.get(detail["type"], "write it as described"))
+
+
+def _path(place: Place) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return text.removeprefix(".") or "(file)"
+
+
+def _line(tree: yaml.Node | None, place: Place) -> int | None:
+    """The line of the innermost part of the place that the text has."""
+    node, line = tree, None if tree is None else tree.start_mark.line + 1
+    for part in place:
+        step: tuple[yaml.Node, yaml.Node] | None = None
+        if isinstance(node, yaml.MappingNode):
+            step = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            step = (node.value[part], node.value[part])
+        if step is None:
+            break
+        line, node = step[0].start_mark.line + 1, step[1]
+    return line
