@@ -1,0 +1,125 @@
+"""From the text of a contract to its terms, or to everything that is wrong with it, all at once.
+
+Nothing is loaded from a text with problems: a contract is either understood whole or not in force.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from contracts import references
+from contracts.problems import Problem
+from contracts.references import Fault
+from contracts.terms import Terms
+from contracts.yaml_text import Document, Path, parse_yaml, read_text
+
+# Keys of the language that this version does not compute yet: named as such, not as misspellings.
+LATER = frozenset(
+    "guarantees obligations peak average over estimate volume percentage minimum maximum discount_percent rollover "
+    "keep_package_rest gain_share convert tiers_by tell_at replaces instead_of use_limit scope".split()
+)
+_TAG = re.compile(r"^(function-|is-instance|literal|constrained|json-or-python|lax-or-strict|tuple|union|nullable)")
+
+
+def load_terms(text: str | bytes, path: str) -> tuple[Terms | None, list[Problem]]:
+    """The terms in `text`, or None with every problem found; `path` is named in the problems and not opened."""
+    if isinstance(text, bytes):
+        text, unreadable = read_text(text, path)
+        if unreadable:
+            return None, unreadable
+    document = parse_yaml(text, path)
+    if document.problems and document.value is None:
+        return None, document.problems
+    found = list(references.faults(document.value))
+    terms: Terms | None = None
+    try:
+        terms = Terms.model_validate(document.value)
+        found += _faults(terms)
+    except ValidationError as error:
+        found += _explain(error, document)
+    problems = document.problems + [Problem(path, *document.place(at), said, remedy) for at, said, remedy in found]
+    return (None if problems else terms), sorted(set(problems))
+
+
+def warnings(terms: Terms) -> list[str]:
+    """What `check` tells the author without refusing the contract (semantics §3)."""
+    unlimited = [name for name, meter in terms.meters.items() if meter.kind == "counter" and meter.max_rate is None]
+    return [
+        f"meter {name} is a counter without max_rate: any jump upwards is billed, and no reset is told from an error"
+        for name in unlimited
+    ]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the contract language, for editors, from the models that load it."""
+    schema = Terms.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fairmeter contract", **schema}
+
+
+def _explain(error: ValidationError, document: Document) -> Iterator[Fault]:
+    """Pydantic's findings in words; of several ways in which one value failed, the one that says most."""
+    best: dict[Path, ErrorDetails] = {}
+    for detail in error.errors():
+        at = _path_in(document, detail["loc"])
+        if detail["type"] == "value_error" or at not in best:
+            best[at] = detail
+    for at, detail in best.items():
+        yield (at, *_words(detail, at))
+
+
+def _path_in(document: Document, location: tuple[int | str, ...]) -> Path:
+    """The location as the author wrote it: pydantic's own steps (union members, validators) are left out."""
+    at: Path = ()
+    for step in location:
+        if (*at, step) in document.places or (isinstance(step, str) and not _TAG.match(step) and step == location[-1]):
+            at = (*at, step)
+    return at
+
+
+def _words(detail: ErrorDetails, at: Path) -> tuple[str, str]:
+    key = str(at[-1]) if at else "the contract"
+    kind, said = detail["type"], detail["msg"]
+    if kind == "missing":
+        return f"`{key}` is missing", f"Add `{key}:` here"
+    if kind == "extra_forbidden":
+        return _unknown_key(key)
+    if kind == "value_error":
+        return said.removeprefix("Value error, "), "docs/contract-language.md shows every form"
+    if kind == "string_pattern_mismatch":
+        return f"`{detail['input']}` is not allowed as `{key}`", f"It must match {detail.get('ctx', {}).get('pattern')}"
+    shown = detail["input"] if isinstance(detail["input"], str | int | float | bool) else "this"
+    return f"`{key}`: {said[:1].lower()}{said[1:]} (found {shown})", "Correct the value"
+
+
+def _unknown_key(key: str) -> tuple[str, str]:
+    if key in LATER:
+        message = f"`{key}` belongs to the contract language, but this version does not compute it yet"
+        return message, "Leave it out, or wait for the version that has it: nothing is ever billed by half a contract"
+    near = difflib.get_close_matches(key, _all_keys(Terms), n=1)
+    remedy = f"Did you mean `{near[0]}`?" if near else "Remove it; docs/contract-language.md lists the keys"
+    return f"`{key}` is not a key of the contract language here", remedy
+
+
+def _all_keys(model: type[BaseModel]) -> list[str]:
+    schema = model.model_json_schema(by_alias=True)
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return sorted({key for part in parts for key in part.get("properties", {})})
+
+
+def _faults(terms: Terms) -> Iterator[Fault]:
+    """What no single model can see."""
+    if terms.anchor != 1 and terms.period in ("day", "week"):
+        yield ("anchor",), f"an anchor starts months, quarters or years, not a {terms.period}", "Remove it"
+    if all(terms.hold_ms(channel) is None for channel in terms.channels):
+        message = "every channel has max_hold: device, so nothing ever says that the device is known"
+        yield ("channels",), message, "Give one channel that is sent regularly a max_hold of its own, such as 120s"
+    for index, device in enumerate(terms.devices):
+        since = device.since or terms.valid.from_
+        if device.until is not None and device.until <= since:
+            yield ("devices", index, "until"), f"until {device.until} is not after since {since}", "Correct one of them"

@@ -1,0 +1,143 @@
+"""From the readings of one device to the quantities of its meters, stretch by stretch (semantics §3).
+
+`advance` takes where every meter of a device stood and the readings that follow, and gives what to add and where they
+stand now. Stretches may be hours, days or whole periods: their totals add up to the same integers however a period is
+cut, which is what lets a late reading be metered again from its hour on. Rounding comes once, at the period's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from contracts.conditions import Condition
+from contracts.counter import Baseline, Counting
+from contracts.judging import Key, Window, judge_condition, runs_at
+from contracts.meters import METERING, MeterState, Sight, Totals, last_known
+from contracts.periods import Period, Span, in_force
+from contracts.readings import Series
+from contracts.terms import Device, Terms
+from contracts.timeline import Held
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """Where the meters of one device stand at a moment; everything before it is metered."""
+
+    at: int
+    entered: bool = False  # has it been in force yet?
+    held: Mapping[Key, Held] = field(default_factory=dict)
+    runs: Mapping[Condition, int] = field(default_factory=dict)
+    meters: Mapping[str, MeterState] = field(default_factory=dict)
+
+
+def keys_of(terms: Terms, device: str) -> set[Key]:
+    """Every (device, channel) whose readings the meters of a device look at, all its own channels included."""
+    conditions = [c for meter in terms.meters.values() for c in (meter.condition, meter.only_when) if c is not None]
+    pairs = {(other or device, channel) for condition in conditions for other, channel in terms.compared(condition)}
+    watched = {other for other, channel in pairs if terms.hold_ms(channel) is None}
+    return pairs | {(each, channel) for each in {device, *watched} for channel in terms.channels}
+
+
+def begin_period(state: DeviceState) -> DeviceState:
+    """A period starts: runs of `for`, gaps and steps under way are seen from here on alone (semantics §4)."""
+    return replace(state, runs={}, meters={name: _fresh(meter) for name, meter in state.meters.items()})
+
+
+def advance(
+    terms: Terms,
+    device: Device,
+    period: Period,
+    state: DeviceState,
+    readings: Mapping[Key, Series],
+    end: int,
+    *,
+    closing: bool,
+    exchanges: tuple[int, ...] = (),
+) -> tuple[dict[str, Totals], DeviceState]:
+    """Go on from where `state` stands to `end` within the period, metering while the device is in force.
+
+    `readings` are those that stand, from `state.at` on. Unless `closing`, metering stops at the last moment that is
+    settled, and the state says where. `exchanges` are the times of new meter ids of the device.
+    """
+    force = in_force(terms, device, period)
+    totals = dict.fromkeys(terms.meters, Totals())
+    if state.at < min(end, force.start):
+        state = _observe(terms, device.id, state, readings, min(end, force.start))
+    if state.at == force.start and force.length_ms and not state.entered:
+        state = _enter_force(terms, device.id, state)
+    until = min(end, force.end)
+    if state.entered and state.at < until:
+        closes = closing or until == force.end
+        totals, state = _meter(terms, device.id, state, readings, until, closes, exchanges)
+    if force.end <= state.at < end:
+        state = _observe(terms, device.id, state, readings, end)
+    return totals, state
+
+
+def _observe(terms: Terms, device: str, state: DeviceState, readings: Mapping[Key, Series], end: int) -> DeviceState:
+    """Move on without metering: while a device is not in force, only what its readings leave behind counts."""
+    window = _window(terms, state, readings, end)
+    meters = dict(state.meters)
+    for name, meter in terms.meters.items():
+        if meter.count is not None:
+            verdict = judge_condition(window, device, meter.count, {}, closing=True)
+            before = last_known(verdict.timeline, meters.get(name, MeterState()).before)
+            meters[name] = MeterState(before=before)
+    return replace(state, at=end, held=_held_at(state, readings, end), runs={}, meters=meters)
+
+
+def _enter_force(terms: Terms, device: str, state: DeviceState) -> DeviceState:
+    """The device joins: a reading that still holds is each counter's first baseline, else its next one will be."""
+    window = Window(terms, Span(state.at, state.at + 1), {}, state.held)
+    meters = dict(state.meters)
+    for name, meter in terms.meters.items():
+        held = state.held.get((device, meter.counter)) if meter.counter else None
+        if meter.counter and held and window.track(device, meter.counter).known[0]:
+            meters[name] = MeterState(counting=Counting(Baseline(*held)))
+    return replace(state, entered=True, meters=meters)
+
+
+def _meter(
+    terms: Terms,
+    device: str,
+    state: DeviceState,
+    readings: Mapping[Key, Series],
+    end: int,
+    closing: bool,
+    exchanges: tuple[int, ...],
+) -> tuple[dict[str, Totals], DeviceState]:
+    if end <= state.at:
+        return dict.fromkeys(terms.meters, Totals()), state
+    window = _window(terms, state, readings, end)
+    verdicts = {
+        (name, role): judge_condition(window, device, condition, state.runs, closing)
+        for name, meter in terms.meters.items()
+        for role, condition in (("measured", meter.condition), ("only_when", meter.only_when))
+        if condition is not None
+    }
+    settled = min([end, *(verdict.settled for verdict in verdicts.values())])
+    if settled < end:
+        return _meter(terms, device, state, readings, settled, closing, exchanges)
+    within = tuple(moment for moment in exchanges if state.at <= moment < end)
+    sight = Sight(terms, device, window, verdicts, within)
+    totals, meters = {}, {}
+    for name, meter in terms.meters.items():
+        totals[name], meters[name] = METERING[meter.kind](sight, name, state.meters.get(name, MeterState()))
+    runs = {} if closing else runs_at(list(verdicts.values()), state.runs, end)
+    return totals, DeviceState(end, state.entered, _held_at(state, readings, end), runs, meters)
+
+
+def _window(terms: Terms, state: DeviceState, readings: Mapping[Key, Series], end: int) -> Window:
+    return Window(terms, Span(state.at, end), readings, state.held)
+
+
+def _fresh(meter: MeterState) -> MeterState:
+    low = meter.counting.low
+    counting = replace(meter.counting, low=replace(low, count=0) if low else None, flagged=None)
+    return MeterState(counting=counting, before=meter.before)
+
+
+def _held_at(state: DeviceState, readings: Mapping[Key, Series], end: int) -> dict[Key, Held]:
+    latest = {key: series.last_before(end) for key, series in readings.items()}
+    return {**state.held, **{key: held for key, held in latest.items() if held is not None}}

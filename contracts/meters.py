@@ -1,0 +1,224 @@
+"""The four kinds of meter, each over one stretch: what it measured, and where it stands after (semantics §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+
+from contracts.counter import Counting, Flag, Register, Steps, count_steps
+from contracts.judging import Verdict, Window
+from contracts.periods import Span
+from contracts.readings import NOTHING, Ints
+from contracts.terms import MeterKind, Terms
+from contracts.timeline import FALSE, TRUE, UNKNOWN, States, Timeline, constant, overlay
+from contracts.units import DAY_MS
+
+LOOK_BACK_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class MeterState:
+    """Where one meter stands between two stretches."""
+
+    counting: Counting = field(default_factory=Counting)
+    before: tuple[int, int] | None = None  # a count's last known state, and until when it was known
+    under_way: tuple[int, int, int] = (0, 0, 0)  # ms of `only_when` false, unknown, true since the baseline
+    in_gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a meter measured over a stretch, in exact integers that add up.
+
+    The unit of `on`, `off` and `unknown` is the meter's own: ticks of a register, tick-milliseconds of an integral,
+    milliseconds of a duration, or times counted; they are the parts where `only_when` held, did not, or is unknown.
+    `opening` and `closing` are a register's baselines, in ticks.
+    """
+
+    on: int = 0
+    off: int = 0
+    unknown: int = 0
+    known_ms: int = 0
+    gaps: int = 0
+    flags: tuple[Flag, ...] = ()
+    opening: int | None = None
+    closing: int | None = None
+
+    def __add__(self, later: Totals) -> Totals:
+        return Totals(
+            self.on + later.on,
+            self.off + later.off,
+            self.unknown + later.unknown,
+            self.known_ms + later.known_ms,
+            self.gaps + later.gaps,
+            self.flags + later.flags,
+            later.opening if self.opening is None else self.opening,
+            self.closing if later.closing is None else later.closing,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Everything the meters of a device see of one stretch; `exchanges` are the times of new meter ids in it."""
+
+    terms: Terms
+    device: str
+    window: Window
+    verdicts: Mapping[tuple[str, str], Verdict]
+    exchanges: tuple[int, ...]
+
+    @property
+    def span(self) -> Span:
+        """The stretch."""
+        return self.window.span
+
+    def measured(self, name: str) -> Timeline:
+        """The condition of a duration or a count."""
+        return self.verdicts[name, "measured"].timeline
+
+    def gate(self, name: str) -> Timeline:
+        """Where the meter's `only_when` holds; everywhere if it has none."""
+        verdict = self.verdicts.get((name, "only_when"))
+        return verdict.timeline if verdict else constant(self.span, TRUE)
+
+    def knowledge(self, name: str) -> Timeline:
+        """When what the meter measures is known: its channel, or its condition."""
+        channel = self.terms.meters[name].channel
+        if channel is not None:
+            return self.window.track(self.device, channel).knowledge()
+        measured = self.measured(name)
+        states = np.where(measured.states == UNKNOWN, UNKNOWN, TRUE).astype(np.int8)
+        return Timeline(self.span, measured.starts, states)
+
+    def seen(self, name: str, state: MeterState) -> tuple[int, int, bool]:
+        """Known time, gaps that begin here, and whether the stretch ends in one."""
+        known = self.knowledge(name).merged()
+        gaps = int(np.count_nonzero(known.states == UNKNOWN)) - int(state.in_gap and known.states[0] == UNKNOWN)
+        return known.time_in(TRUE), gaps, bool(known.states[-1] == UNKNOWN)
+
+
+def _meter_integral(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
+    channel = sight.terms.meters[name].integral
+    assert channel is not None, "dispatched by kind"
+    values, gate = sight.window.track(sight.device, channel), sight.gate(name)
+    starts, (value_at, gate_at) = overlay(values, gate)
+    lengths = np.where(values.known[value_at], np.diff(starts, append=sight.span.end), 0)
+    ticks, states = values.ticks[value_at], gate.states[gate_at]
+    on, off, unknown = (_area(ticks, np.where(states == which, lengths, 0)) for which in (TRUE, FALSE, UNKNOWN))
+    known_ms, gaps, in_gap = sight.seen(name, state)
+    return Totals(on, off, unknown, known_ms, gaps), replace(state, in_gap=in_gap)
+
+
+def _area(ticks: Ints, lengths: Ints) -> int:
+    """Σ ticks × ms, exactly: the high and low halves of the ticks are summed apart, so that nothing overflows."""
+    return (int(np.dot(ticks >> 26, lengths)) << 26) + int(np.dot(ticks & (2**26 - 1), lengths))
+
+
+def _meter_duration(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
+    measured, gate = sight.measured(name), sight.gate(name)
+    starts, (measured_at, gate_at) = overlay(measured, gate)
+    lengths = np.where(measured.states[measured_at] == TRUE, np.diff(starts, append=sight.span.end), 0)
+    states = gate.states[gate_at]
+    on, off, unknown = (int(lengths[states == which].sum()) for which in (TRUE, FALSE, UNKNOWN))
+    known_ms, gaps, in_gap = sight.seen(name, state)
+    return Totals(on, off, unknown, known_ms, gaps), replace(state, in_gap=in_gap)
+
+
+def last_known(timeline: Timeline, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The last known state of a condition and until when it was known; `before` where the timeline shows none."""
+    runs = timeline.merged()
+    known = np.flatnonzero(runs.states != UNKNOWN)
+    if not len(known):
+        return before
+    place = int(known[-1])
+    ends = np.append(runs.starts[1:], runs.span.end)
+    return int(runs.states[place]), int(ends[place])
+
+
+def _meter_count(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
+    """Times the condition became true: known false before, at most seven days back, and known true now."""
+    runs = sight.measured(name).merged()
+    known = np.flatnonzero(runs.states != UNKNOWN)
+    states, starts = runs.states[known], runs.starts[known]
+    ends = np.append(runs.starts[1:], runs.span.end)[known]
+    before_state, before_until = state.before or (TRUE, 0)
+    previous = np.concatenate([[before_state], states[:-1]]) if len(known) else states
+    until = np.concatenate([[before_until], ends[:-1]]) if len(known) else starts
+    became = (states == TRUE) & (previous == FALSE) & (starts - until <= LOOK_BACK_MS)
+    gates = sight.gate(name).at(starts[became])
+    on, off, unknown = (int(np.count_nonzero(gates == which)) for which in (TRUE, FALSE, UNKNOWN))
+    known_ms, gaps, in_gap = sight.seen(name, state)
+    before = last_known(sight.measured(name), state.before)
+    return Totals(on, off, unknown, known_ms, gaps), replace(state, in_gap=in_gap, before=before)
+
+
+def _meter_counter(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
+    channel = sight.terms.meters[name].counter
+    assert channel is not None, "dispatched by kind"
+    series = sight.window.series.get((sight.device, channel), NOTHING).between(sight.span.start, sight.span.end)
+    steps = count_steps(Register.of(sight.terms, name), state.counting, series, sight.exchanges)
+    on, off, unknown, under_way = _gated(sight, name, steps, state)
+    known_ms, gaps, in_gap = sight.seen(name, state)
+    opening = state.counting.baseline.ticks if state.counting.baseline else None
+    if opening is None and len(series.ticks):
+        opening = int(series.ticks[0])
+    closing = steps.state.baseline.ticks if steps.state.baseline else None
+    totals = Totals(on, off, unknown, known_ms, gaps, tuple(steps.flags), opening, closing)
+    return totals, MeterState(steps.state, None, under_way, in_gap)
+
+
+Parts = tuple[int, int, int]
+
+
+def _gated(sight: Sight, name: str, steps: Steps, state: MeterState) -> tuple[int, int, int, Parts]:
+    """Steps divided by `only_when`, and how long it was false, unknown and true in the step now under way."""
+    starts, ends, ticks = steps.arrays()
+    total = int(ticks.sum())
+    if sight.terms.meters[name].only_when is None:
+        return total, 0, 0, (0, 0, 0)
+    gate, begin = sight.gate(name), sight.span.start
+    parts = [
+        gate.time_until(which, ends)
+        - gate.time_until(which, np.maximum(starts, begin))
+        + np.where(starts < begin, state.under_way[which], 0)
+        for which in (FALSE, UNKNOWN, TRUE)
+    ]
+    on, unknown = _shares(ticks, parts, gate.at(ends))
+    since = steps.state.baseline.time if steps.state.baseline else sight.span.end
+    edges = np.array([max(since, begin), sight.span.end])
+    spent = [int(np.diff(gate.time_until(which, edges))[0]) for which in (FALSE, UNKNOWN, TRUE)]
+    carried = state.under_way if since < begin else (0, 0, 0)
+    under_way = (spent[0] + carried[0], spent[1] + carried[1], spent[2] + carried[2])
+    return on, total - on - unknown, unknown, under_way
+
+
+def _shares(ticks: Ints, parts: list[Ints], states: States) -> tuple[int, int]:
+    """The ticks of all steps in which the condition held, and in which it is unknown.
+
+    Each step counts by the share of its span, rounded half-even to a tick; what is unknown is rounded together with
+    what held, so that the three parts of a step always add up to it. An empty span: the condition at that moment.
+    """
+    false_ms, unknown_ms, true_ms = parts
+    empty = false_ms + unknown_ms + true_ms == 0
+    whole_on = ((false_ms == 0) & (unknown_ms == 0) & ~empty) | (empty & (states == TRUE))
+    whole_unknown = ((false_ms == 0) & (true_ms == 0) & ~empty) | (empty & (states == UNKNOWN))
+    whole_off = ((true_ms == 0) & (unknown_ms == 0) & ~empty) | (empty & (states == FALSE))
+    on, unknown = int(ticks[whole_on].sum()), int(ticks[whole_unknown].sum())
+    for place in np.flatnonzero(~(whole_on | whole_unknown | whole_off)):
+        step, held, open_ = int(ticks[place]), int(true_ms[place]), int(unknown_ms[place])
+        length = held + open_ + int(false_ms[place])
+        part = round(Fraction(step * held, length))
+        on += part
+        unknown += round(Fraction(step * (held + open_), length)) - part
+    return on, unknown
+
+
+METERING: Mapping[MeterKind, Callable[[Sight, str, MeterState], tuple[Totals, MeterState]]] = {
+    "counter": _meter_counter,
+    "integral": _meter_integral,
+    "duration": _meter_duration,
+    "count": _meter_count,
+}
