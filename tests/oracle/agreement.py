@@ -1,0 +1,46 @@
+"""Where two statements differ, field by field: numbers by their value, everything else to the letter."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Statement = dict[str, Any]
+
+PERIOD = ("name", "start", "end", "timezone")
+USAGE = ("quantity", "off_quality", "quarantined", "unit", "opening", "closing", "known_ms", "coverage")
+LINE = ("kind", "quantity", "unit", "amount", "coverage")
+
+
+def as_number(value: Any) -> Any:
+    """Return a decimal string as its value, so that 1.50 equals 1.5; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        return value
+
+
+def facts(statement: Statement) -> dict[str, Any]:
+    """Return everything the oracle has an opinion on, each under a name that says where it stands."""
+    found = {f"period {key}": statement["period"][key] for key in PERIOD}
+    for row in statement["usage"]:
+        where = f"usage {row['meter']} {row['device']}"
+        found |= {f"{where} {key}": as_number(row[key]) for key in USAGE}
+        found |= {f"{where} counts {key}": value for key, value in row["counts"].items()}
+    for number, line in enumerate(statement["lines"]):
+        where = f"line {number} {line['id']} {line['device']}"
+        found |= {f"{where} {key}": as_number(line[key]) for key in LINE}
+    found["total"] = as_number(statement["total"])
+    return found
+
+
+def differences(product: Statement, oracle: Statement) -> list[str]:
+    """Return what the product says otherwise than the oracle; nothing where they agree."""
+    ours, theirs = facts(product), facts(oracle)
+    names = [*theirs, *(name for name in ours if name not in theirs)]
+    missing = "absent"
+    return [
+        f"{name}: product {ours.get(name, missing)}, oracle {theirs.get(name, missing)}"
+        for name in names
+        if ours.get(name, missing) != theirs.get(name, missing)
+    ]
