@@ -1,0 +1,249 @@
+"""JSON payloads: readings, status and events, as interfaces (MQTT) describes them.
+
+A message in which all is as it should be takes the short way, column by column. Anything else takes the careful
+way, set by set, which keeps every reading that can be understood and says why the others cannot. Both give the
+same columns for the same message.
+"""
+
+import hashlib
+from typing import Any, Final
+
+from gateway.message import Message
+from gateway.payloads.decoded import Column, Decoded, Event, Fault, Refusal, Rejected, Status, Telemetry, Value
+from gateway.payloads.document import TWICE, is_sound, parse, with_every_key
+from gateway.payloads.fields import (
+    EARLIEST_MS,
+    LATEST_MS,
+    channel_fault,
+    text,
+    time_ms,
+    value_fault,
+)
+from gateway.payloads.layout import Layout, Shape, reshaped
+
+_NUMBERS: Final = frozenset({int, float, bool})
+_BOOTS: Final = frozenset({str, type(None)})
+_LONGEST_NOTE: Final = 4096
+_OURS: Final = 'send {"t": 1767225600000, "v": {"channel": 1.5}}, or a list of such objects'
+
+
+def decode(message: Message, layout: Layout) -> Decoded:
+    """What the message says. A message is rejected only if nothing in it could be understood."""
+    address = layout.address(message.topic)
+    if isinstance(address, Fault):
+        return Decoded(None, Rejected(*address))
+    purpose, device = address
+    if message.cut is not None:
+        reason = f"the payload has {message.cut.length} bytes, more than the gateway takes"
+        return Decoded(device, Rejected(reason, "send smaller arrays"))
+    if purpose == "telemetry":
+        return _telemetry(message, device, layout.shape)
+    document = with_every_key(message.payload, parse(message.payload))
+    if isinstance(document, Fault):
+        return Decoded(device, Rejected(*document))
+    if not isinstance(document, dict):
+        return Decoded(device, Rejected("the payload is not a JSON object", 'send {"online": true} or the like'))
+    return _status(document, message, device) if purpose == "status" else _event(document, message, device)
+
+
+# --- telemetry ------------------------------------------------------------------------------------------------
+
+
+def _telemetry(message: Message, device: str, shape: Shape | None) -> Decoded:
+    document = parse(message.payload)
+    if shape is None and not isinstance(document, Fault):
+        quick = (_quick_list if type(document) is list else _quick_set)(document, message.payload.count(b":"))
+        if quick is not None:
+            return Decoded(device, quick)
+    document = with_every_key(message.payload, document)
+    if isinstance(document, Fault):
+        return Decoded(device, Rejected(*document))
+    return _careful(document, message.arrival_ms, device, shape)
+
+
+def _quick_set(each: Any, colons: int) -> Telemetry | None:
+    """The readings of one faultless set with a time; None for any other."""
+    try:
+        moment, values, boot, seq = each["t"], each["v"], each.get("boot"), each.get("seq")
+        faultless = (
+            type(moment) is int
+            and EARLIEST_MS <= moment < LATEST_MS
+            and len(values) > 0
+            and colons == len(each) + len(values)
+            and (boot is None or (type(boot) is str and text(boot) is boot))
+            and (seq is None or type(seq) is int)
+        )
+        readings = values.items()
+    except (LookupError, TypeError, AttributeError):
+        return None
+    if not faultless:
+        return None
+    times, boots, by_arrival = [moment], [boot], [False]
+    columns: dict[str, Column] = {}
+    for name, value in readings:
+        if type(value) not in _NUMBERS or channel_fault(name):
+            return None
+        columns[name] = Column(times, [value], boots, by_arrival)
+    return Telemetry(columns, [] if seq is None else [seq])
+
+
+def _quick_list(sets: list[Any], colons: int) -> Telemetry | None:
+    """The readings of a faultless list whose sets all have a time and the same channels; None for any other."""
+    try:
+        first = sets[0]["v"]
+        names, count = first.keys(), len(sets)
+        times = [each["t"] for each in sets]
+        values = [each["v"] for each in sets]
+        boots = [each.get("boot") for each in sets]
+        sequence = [each["seq"] for each in sets if "seq" in each]
+    except (LookupError, TypeError, AttributeError):
+        return None
+    if (
+        not first
+        or colons != sum(map(len, sets)) + count * len(first)
+        or not {int}.issuperset(map(type, times))
+        or min(times) < EARLIEST_MS
+        or max(times) >= LATEST_MS
+        or not {int}.issuperset(map(type, sequence))
+        or not _BOOTS.issuperset(map(type, boots))
+        or any(boot is not None and text(boot) is not boot for boot in set(boots))
+        or not all(type(each) is dict and each.keys() == names for each in values)
+    ):
+        return None
+    by_arrival = [False] * count
+    columns: dict[str, Column] = {}
+    for name in names:
+        column: list[Value] = [each[name] for each in values]
+        if channel_fault(name) or not _NUMBERS.issuperset(map(type, column)):
+            return None
+        columns[name] = Column(times, column, boots, by_arrival)
+    return Telemetry(columns, sequence)
+
+
+def _careful(document: Any, arrival_ms: int, device: str, shape: Shape | None) -> Decoded:
+    sets = document if isinstance(document, list) else [document]
+    columns: dict[str, Column] = {}
+    sequence: list[int] = []
+    refused: list[Refusal] = []
+    for number, given in enumerate(sets):
+        where = f"[{number}]" if isinstance(document, list) else ""
+        each = given if shape is None else reshaped(given, shape, TWICE)
+        _take_set(each, where, arrival_ms, columns, sequence, refused)
+    if columns:
+        return Decoded(device, Telemetry(columns, sequence), tuple(refused))
+    if not sets:
+        return Decoded(device, Rejected("the list is empty", "send a message once there is a reading"))
+    first = refused[0]
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    place = f"{first.where}: " if first.where else ""
+    return Decoded(device, Rejected(f"{place}{first.reason}{more}", first.remedy), tuple(refused))
+
+
+def _take_set(
+    each: Any,
+    where: str,
+    arrival_ms: int,
+    columns: dict[str, Column],
+    sequence: list[int],
+    refused: list[Refusal],
+) -> None:
+    """Add what is good in one set to the columns and sequence, and what is not to `refused`."""
+    dot = where + "." if where else ""
+    fault = _set_fault(each)
+    if fault:
+        refused.append(Refusal(where, *fault))
+        return
+    by_arrival = "t" not in each
+    moment = arrival_ms if by_arrival else time_ms(each["t"])
+    if isinstance(moment, Fault):
+        refused.append(Refusal(dot + "t", *moment, channels=tuple(map(str, each["v"]))))
+        return
+    boot, seq = each.get("boot"), each.get("seq")
+    if boot is not None and isinstance(boot := text(boot), Fault):
+        refused.append(Refusal(dot + "boot", *boot))
+        boot = None
+    if type(seq) is int:
+        sequence.append(seq)
+    elif seq is not None:
+        refused.append(Refusal(dot + "seq", "the message number is not a whole number", "count messages from 0"))
+    for name, value in each["v"].items():
+        fault = channel_fault(name) or value_fault(value)
+        if fault:
+            refused.append(Refusal(f"{dot}v.{name[:128]}", *fault, channels=(name,)))
+            continue
+        column = columns.setdefault(name, Column([], [], [], []))
+        column.times_ms.append(moment)
+        column.values.append(value)
+        column.boots.append(boot)
+        column.by_arrival.append(by_arrival)
+
+
+def _set_fault(each: Any) -> Fault | None:
+    if not isinstance(each, dict):
+        return Fault("this is not a JSON object", _OURS)
+    if "v" not in each:
+        return Fault('there is no "v" with the readings', _OURS)
+    if each["v"] is TWICE:
+        return Fault('"v" is given twice', _OURS)
+    if not isinstance(each["v"], dict):
+        return Fault('"v" is not an object of channels and values', _OURS)
+    if not each["v"]:
+        return Fault('"v" is empty', "send a message once there is a reading")
+    return None
+
+
+# --- status and events ------------------------------------------------------------------------------------------
+
+
+def _status(document: dict[str, Any], message: Message, device: str) -> Decoded:
+    online = document.get("online")
+    if type(online) is not bool:
+        return Decoded(device, Rejected('"online" is missing or not true or false', 'send {"online": true, …}'))
+    refused: list[Refusal] = []
+    by_arrival = "t" not in document
+    moment = message.arrival_ms if by_arrival else time_ms(document["t"])
+    if isinstance(moment, Fault):
+        refused.append(Refusal("t", *moment))
+        moment, by_arrival = message.arrival_ms, True
+    boot, firmware, meter = (_optional(document, key, 64, refused) for key in ("boot", "firmware", "meter"))
+    return Decoded(device, Status(online, moment, by_arrival, boot, firmware, meter), tuple(refused))
+
+
+def _event(document: dict[str, Any], message: Message, device: str) -> Decoded:
+    kind = text(document.get("type"))
+    if isinstance(kind, Fault):
+        return Decoded(device, Rejected(f'"type": {kind.reason}', 'say what happened, such as "type": "serviced"'))
+    identity = document.get("id")
+    if identity is None:
+        topic = message.topic.encode("utf-8", "surrogateescape")
+        identity = hashlib.sha256(topic + b"\0" + message.payload).hexdigest()
+    elif isinstance(identity := text(identity, 128), Fault):
+        # A made-up id could turn a redelivery into a second service: an unusable one is no id at all.
+        return Decoded(device, Rejected(f'"id": {identity.reason}', identity.remedy + ", or leave it out"))
+    moment = time_ms(document["t"]) if "t" in document else message.arrival_ms
+    if isinstance(moment, Fault):
+        # What happened at an unknown time cannot be set against anything: the sender is to say it again.
+        return Decoded(device, Rejected(*moment))
+    refused: list[Refusal] = []
+    by = _optional(document, "by", 128, refused)
+    note = document.get("note")
+    if note is not None and (type(note) is not str or len(note) > _LONGEST_NOTE or not is_sound(note)):
+        refused.append(Refusal("note", "the note is not text or too long", f"use at most {_LONGEST_NOTE} characters"))
+        note = None
+    fields = {}
+    for key in document.keys() - {"id", "type", "t", "by", "note"}:
+        if is_sound(document[key]):
+            fields[key] = document[key]
+        else:
+            refused.append(Refusal(key[:128], "a key stands twice or a number is not finite", "send plain JSON"))
+    return Decoded(device, Event(identity, kind, moment, "t" not in document, by, note, fields), tuple(refused))
+
+
+def _optional(document: dict[str, Any], key: str, longest: int, refused: list[Refusal]) -> str | None:
+    if document.get(key) is None:
+        return None
+    value = text(document[key], longest)
+    if isinstance(value, Fault):
+        refused.append(Refusal(key, *value))
+        return None
+    return value
