@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from contracts.conditions import Condition
 from contracts.counter import Baseline, Counting
 from contracts.judging import Key, Window, judge_condition, runs_at
-from contracts.meters import METERING, MeterState, Sight, Totals, last_known
+from contracts.meters import LOOK_BACK_MS, METERING, MeterState, Sight, Totals, last_known
 from contracts.periods import Period, Span, in_force
 from contracts.readings import Series
 from contracts.terms import Device, Terms
@@ -31,12 +31,34 @@ class DeviceState:
     meters: Mapping[str, MeterState] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a contract stands at the edge of a period."""
+
+    at: int
+    devices: Mapping[str, DeviceState] = field(default_factory=dict)
+
+
 def keys_of(terms: Terms, device: str) -> set[Key]:
     """Every (device, channel) whose readings the meters of a device look at, all its own channels included."""
     conditions = [c for meter in terms.meters.values() for c in (meter.condition, meter.only_when) if c is not None]
     pairs = {(other or device, channel) for condition in conditions for other, channel in terms.compared(condition)}
     watched = {other for other, channel in pairs if terms.hold_ms(channel) is None}
     return pairs | {(each, channel) for each in {device, *watched} for channel in terms.channels}
+
+
+def opening_state(terms: Terms, first: Period, readings: Mapping[Key, Series]) -> State:
+    """The state with which a contract's first period opens, from the readings before it.
+
+    A value may still hold from before, and a count looks back at most seven days for the state before.
+    """
+    start = first.span.start - LOOK_BACK_MS
+    devices = {}
+    for device in terms.devices:
+        mine = {key: readings[key] for key in keys_of(terms, device.id) if key in readings}
+        held = {key: last for key, series in mine.items() if (last := series.last_before(start))}
+        devices[device.id] = _observe(terms, device.id, DeviceState(start, held=held), mine, first.span.start)
+    return State(first.span.start, devices)
 
 
 def begin_period(state: DeviceState) -> DeviceState:

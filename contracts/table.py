@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,13 +41,22 @@ class Rows:
     lines: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that was not understood: whose it would have been, when (if that could be read), and why not."""
+
+    key: Key
+    time: int | None
+    problem: Problem
+
+
 @dataclass(slots=True)
 class Table:
     """Everything a file of readings says: rows by device and channel, and the rows refused."""
 
     path: str
     rows: dict[Key, Rows] = field(default_factory=dict)
-    refused: list[tuple[Key, Problem]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
     def columns(self, terms: Terms) -> dict[Key, Columns]:
         """The rows of the contract's devices and channels, in ticks and in order of arrival."""
@@ -54,6 +64,11 @@ class Table:
         wanted = {key: rows for key, rows in self.rows.items() if key[0] in devices and key[1] in terms.channels}
         clock = Clock.of(terms)
         return {key: self._columns(key, rows, terms.channels[key[1]].resolution, clock) for key, rows in wanted.items()}
+
+    def refused_in(self, start: int, end: int) -> dict[Key, int]:
+        """How many refused rows each device and channel has in [start, end), those of unknown time included."""
+        inside = [row.key for row in self.refused if row.time is None or start <= row.time < end]
+        return dict(Counter(inside))
 
     def _columns(self, key: Key, rows: Rows, resolution: Decimal, clock: Clock) -> Columns:
         ticks, too_large = to_ticks(rows.values, resolution)
@@ -64,7 +79,8 @@ class Table:
         for place in np.flatnonzero(too_large):
             message = f"the value {rows.values[place][:40]} is more than 2^53 steps of {resolution}"
             remedy = "Correct the value, or the channel's resolution in the contract"
-            self.refused.append((key, Problem(self.path, rows.lines[place], 1, message, remedy)))
+            problem = Problem(self.path, rows.lines[place], 1, message, remedy)
+            self.refused.append(Refused(key, rows.times[place], problem))
         order = np.argsort(_arrival_order(arrivals), kind="stable")
         order = order[~too_large[order]]
         times, arrivals = times[order], arrivals[order]
@@ -92,9 +108,8 @@ def read_table(text: str, path: str) -> Table:
     table = Table(path)
     for line, cells in _lines(reader):
         if cells is None:
-            table.refused.append(
-                (("", ""), Problem(path, line, 1, "this line cannot be read as CSV", "Check its quotes"))
-            )
+            problem = Problem(path, line, 1, "this line cannot be read as CSV", "Check its quotes")
+            table.refused.append(Refused(("", ""), None, problem))
         elif any(cells):
             _add(table, cells, places, line)
     return table
@@ -118,12 +133,14 @@ def _add(table: Table, cells: list[str], places: Mapping[str, int], line: int) -
         return cells[place].strip() if place is not None and place < len(cells) else ""
 
     key = (cell("device"), cell("channel"))
+    time = None
     try:
-        value = checked_value(cell("value"))
         time = checked_time(cell("time"))
+        value = checked_value(cell("value"))
         arrival = checked_time(cell("arrival")) if cell("arrival") else ARRIVAL_UNKNOWN
     except ValueError as error:
-        table.refused.append((key, Problem(table.path, line, 1, str(error), "Correct the line and run again")))
+        problem = Problem(table.path, line, 1, str(error), "Correct the line and run again")
+        table.refused.append(Refused(key, time, problem))
         return
     rows = table.rows.setdefault(key, Rows())
     rows.times.append(time)

@@ -1,0 +1,115 @@
+"""A statement computed: one period from its opening state, or from files alone, period after period."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contracts.canonical import readable, sha256
+from contracts.contract import Contract
+from contracts.evidence import Manifest, Part, header, reading_parts
+from contracts.judging import Key
+from contracts.metering import State, opening_state
+from contracts.periods import Period, period_named, periods_until
+from contracts.readings import Clock, Ints, Judged, judge
+from contracts.state import state_document
+from contracts.statement import Input, Metered, draft, meter_period
+from contracts.table import Table
+from contracts.terms import Terms
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A computed period: its statement without a seal, and the state with which the next one opens."""
+
+    document: dict[str, Any]
+    closing: State
+
+
+def compute_period(
+    contract: Contract,
+    period: Period,
+    opening: State,
+    given: Input,
+    *,
+    status: str,
+    keep: Callable[[Part], None],
+    cut: dict[str, Any] | None = None,
+    events: Iterable[Event] = (),
+) -> Outcome:
+    """The statement of one period and its evidence, each part of which is handed to `keep` as it is made.
+
+    `cut` names the journal position up to which readings are in; `events` are the period's, as the evidence holds them.
+    """
+    terms = contract.terms
+    metered, closing = meter_period(terms, period, opening, given)
+    document = draft(contract, period, metered, status=status)
+    closing_part = Part("closing.json", readable(state_document(terms, closing)))
+    lines = [json.dumps(event, ensure_ascii=False, sort_keys=True) for event in events]
+    manifest = Manifest(events=len(lines))
+    opening_part = Part("opening.json", readable(state_document(terms, opening)))
+    events_part = Part("events.jsonl", "".join(f"{line}\n" for line in lines).encode())
+    for part in (opening_part, closing_part, events_part):
+        keep(manifest.take(part))
+    inside = {key: _inside(judged, period) for key, judged in given.judged.items()}
+    for part in reading_parts(terms, period, inside, flagged_times(terms, metered, inside)):
+        keep(manifest.take(part))
+    late = {(each.device.id, channel): counts.late for each in metered for channel, counts in each.counts.items()}
+    head = header(contract, period, manifest, cut, late)
+    keep(head)
+    document["closing_state_sha256"] = sha256(closing_part.data)
+    document["evidence"] = {
+        "root_sha256": sha256(head.data),
+        "parts": len(manifest.entries),
+        "readings": manifest.readings,
+        "events": manifest.events,
+    }
+    document["input"] = cut
+    return Outcome(document, closing)
+
+
+def compute(
+    contract: Contract, table: Table, period_name: str, keep: Callable[[Part], None] = lambda _: None
+) -> dict[str, Any]:
+    """A statement from files alone: every period since the contract began, in order, the named one as the result.
+
+    Raises ValueError if the contract has no such period.
+    """
+    terms = contract.terms
+    period = period_named(terms, period_name)
+    clock = Clock.of(terms)
+    judged = {key: judge(columns, clock) for key, columns in table.columns(terms).items()}
+    earlier = periods_until(terms, period)[:-1]
+    first = earlier[0] if earlier else period
+    state = opening_state(terms, first, {key: found.series() for key, found in judged.items()})
+    for past in earlier:
+        _, state = meter_period(terms, past, state, Input(judged))
+    given = Input(judged, table.refused_in(period.span.start, period.span.end))
+    return compute_period(contract, period, state, given, status="computed", keep=keep).document
+
+
+def flagged_times(terms: Terms, metered: list[Metered], judged: Mapping[Key, Judged]) -> dict[Key, Ints]:
+    """The times of all readings that counters quarantined, by device and channel."""
+    found: dict[Key, list[Ints]] = {}
+    for each in metered:
+        for name, totals in each.totals.items():
+            channel = terms.meters[name].counter
+            key = (each.device.id, channel or "")
+            if not totals.flags or key not in judged:
+                continue
+            series = judged[key].series()
+            for flag in totals.flags:
+                stretch = series.between(flag.first, flag.latest + 1)
+                found.setdefault(key, []).append(stretch.times[stretch.ticks == flag.ticks])
+    return {key: np.concatenate(times) for key, times in found.items()}
+
+
+def _inside(judged: Judged, period: Period) -> Judged:
+    low, high = (int(place) for place in np.searchsorted(judged.columns.times, [period.span.start, period.span.end]))
+    return Judged(judged.columns.at(slice(low, high)), judged.dispositions[low:high])

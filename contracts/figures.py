@@ -1,0 +1,28 @@
+"""Numbers as people read them in a derivation or a table: grouped in threes, with the decimals they have."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+from contracts.units import terminating
+
+
+def grouped(number: Decimal | Fraction | int) -> str:
+    """`20 411.37`: a space between thousands, a point before the decimals, a real minus sign."""
+    decimal = terminating(number) if isinstance(number, Fraction) else Decimal(number)
+    whole, _, decimals = f"{abs(decimal):f}".partition(".")
+    spaced = f"{int(whole):,}".replace(",", " ")
+    return f"{'−' if decimal < 0 else ''}{spaced}{'.' + decimals if decimals else ''}"
+
+
+def plain(number: Decimal | Fraction | int) -> str:
+    """A decimal string for JSON: no exponent, no grouping, an exact value where it ends within twelve decimals."""
+    decimal = terminating(number) if isinstance(number, Fraction) else Decimal(number)
+    return f"{decimal:f}"
+
+
+def percent_down(part: int, whole: int, digits: int = 4) -> str:
+    """`part / whole` as a percentage, rounded down, so that 99.99999 never reads 100 (semantics §6, §8)."""
+    scaled = part * 100 * 10**digits // whole
+    return f"{scaled // 10**digits}.{scaled % 10**digits:0{digits}d}"

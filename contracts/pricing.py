@@ -1,0 +1,140 @@
+"""From quantities to money: one charge, one exact amount, one line with its derivation (semantics §5).
+
+The order is always: quantity, allowance, tiers or packages, rounding of the line. Amounts are exact fractions until
+the line is rounded once; the total is the sum of rounded lines, so that a reader's own addition comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from contracts.figures import grouped
+from contracts.terms import Charge, Package, Terms, Tier
+from contracts.units import round_to
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a derivation in words and figures, and the exact money it brings, if any."""
+
+    text: str
+    amount: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of the period counts: whole local days in force, of the days in the period (semantics §2)."""
+
+    days: int
+    of: int
+
+    @property
+    def fraction(self) -> Fraction:
+        """The share as a number."""
+        return Fraction(self.days, self.of)
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What a charge comes to before rounding, and how."""
+
+    exact: Fraction
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A running sum of priced steps."""
+
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, text: str, amount: Fraction) -> None:
+        """Add one step's money."""
+        self.steps.append(Step(text, amount))
+
+    def priced(self) -> Priced:
+        """The sum so far."""
+        return Priced(
+            sum((step.amount for step in self.steps if step.amount is not None), Fraction(0)), tuple(self.steps)
+        )
+
+
+def price_flat(charge: Charge, share: Share, currency: str) -> Priced:
+    """A flat amount, in proportion to the days in force."""
+    assert charge.price.flat is not None, "called for flat charges only"
+    exact = Fraction(charge.price.flat) * share.fraction
+    text = f"{grouped(charge.price.flat)} {currency}"
+    if share.days != share.of:
+        text += f" × {share.days} of {share.of} days = {grouped(exact)} {currency}"
+    return Priced(exact, (Step(text, exact),))
+
+
+def price_quantity(terms: Terms, charge: Charge, quantity: Decimal, share: Share) -> Priced:
+    """What a quantity costs: first the allowance, then the charge's price."""
+    assert charge.meter is not None, "a charge that is not flat has a meter"
+    unit = terms.meter_unit(charge.meter)
+    before: list[Step] = []
+    if charge.allowance is not None:
+        resolution = terms.meter_resolution(charge.meter)
+        included = round_to(Fraction(charge.allowance.included) * share.fraction, resolution)
+        rest = max(Decimal(0), quantity - included)
+        before.append(_allowance_step(quantity, included, rest, unit, charge.allowance.included, share))
+        quantity = rest
+    priced = _price(charge, quantity, unit, terms.currency)
+    return Priced(priced.exact, (*before, *priced.steps))
+
+
+def _allowance_step(
+    quantity: Decimal, included: Decimal, rest: Decimal, unit: str, agreed: Decimal, share: Share
+) -> Step:
+    text = f"{grouped(quantity)} {unit} − {grouped(included)} included"
+    if share.days != share.of:
+        text += f" ({grouped(agreed)} × {share.days} of {share.of} days)"
+    if quantity < included:
+        return Step(f"{text}: {grouped(included - quantity)} {unit} not used, nothing above the allowance")
+    return Step(f"{text} = {grouped(rest)} {unit}")
+
+
+def _price(charge: Charge, quantity: Decimal, unit: str, currency: str) -> Priced:
+    price = charge.price
+    if price.per_unit is not None:
+        exact = Fraction(quantity) * Fraction(price.per_unit)
+        return Priced(exact, (Step(f"{grouped(quantity)} {unit} × {grouped(price.per_unit)} {currency}", exact),))
+    if price.package is not None:
+        return _packages(price.package, quantity, unit, currency)
+    assert price.graduated is not None, "a price has exactly one model"
+    return _graduated(price.graduated, quantity, unit, currency, charge.flat_at_zero)
+
+
+def _packages(package: Package, quantity: Decimal, unit: str, currency: str) -> Priced:
+    """Packages begun: ⌈(quantity − free) / size⌉; none for nothing."""
+    over = Fraction(quantity) - Fraction(package.free)
+    count = max(0, -(-over // Fraction(package.size)))
+    free = f" − {grouped(package.free)} free" if package.free else ""
+    exact = count * Fraction(package.price)
+    noun = "package" if count == 1 else "packages"
+    text = f"{grouped(quantity)} {unit}{free}: {grouped(count)} {noun} of {grouped(package.size)} {unit}"
+    return Priced(exact, (Step(f"{text} × {grouped(package.price)} {currency}", exact),))
+
+
+def _graduated(tiers: tuple[Tier, ...], quantity: Decimal, unit: str, currency: str, flat_at_zero: bool) -> Priced:
+    """Each unit at the price of its tier (lower, upper], and the flat of each tier entered."""
+    total, lower = Sum(), Decimal(0)
+    for place, tier in enumerate(tiers):
+        entered = quantity > lower
+        if not entered and not (place == 0 and flat_at_zero):
+            break
+        upper = quantity if tier.up_to is None else min(quantity, tier.up_to)
+        reach = f"above {grouped(lower)}" if tier.up_to is None else f"{grouped(lower)} to {grouped(tier.up_to)}"
+        if entered:
+            units = upper - lower
+            text = f"tier {reach} {unit}: {grouped(units)} {unit} × {grouped(tier.unit)} {currency}"
+            total.add(text, Fraction(units) * Fraction(tier.unit))
+        if tier.flat:
+            total.add(f"tier {reach} {unit}: flat {grouped(tier.flat)} {currency}", Fraction(tier.flat))
+        lower = tier.up_to or lower
+    if not total.steps:
+        total.add(f"{grouped(quantity)} {unit}: no tier entered", Fraction(0))
+    return total.priced()
