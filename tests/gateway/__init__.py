@@ -1,0 +1,1 @@
+"""The gateway with a real broker, real files and real processes."""

@@ -1,0 +1,1 @@
+"""Ingest under simulated crashes, lost connections and disorder."""
