@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.terms import Terms
-from contracts.units import decimals_of, round_half_even
+from contracts.units import decimal_of, decimals_of, round_half_even
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.int8]
@@ -236,13 +236,10 @@ def decimal_texts(ticks: Ints, resolution: Decimal) -> list[str]:
     """Ticks as the decimal numbers they stand for, with the resolution's decimals."""
     digits = decimals_of(resolution)
     units = int(resolution * 10**digits)
-    whole = (
-        (ticks * units).tolist()
-        if np.abs(ticks).max(initial=0) * units < 2**62
-        else [t * units for t in ticks.tolist()]
-    )
+    largest = int(np.abs(ticks).max(initial=0)) * units
     if digits == 0:
-        return [str(number) for number in whole]
-    scale = 10**digits
-    form = f"%s%d.%0{digits}d"
-    return [form % ("-" if number < 0 else "", *divmod(abs(number), scale)) for number in whole]
+        return [str(tick * units) for tick in ticks.tolist()]
+    if largest >= 2**51:
+        return [f"{decimal_of(tick * units, digits):f}" for tick in ticks.tolist()]
+    # Below 2⁵¹ a double is within half of the last decimal of the exact number, so its text is the exact number's.
+    return list(map(f"%.{digits}f".__mod__, (ticks * units / 10**digits).tolist()))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -28,6 +30,7 @@ LATEST_MS = 4_102_444_800_000
 _REQUIRED = ("device", "channel", "time", "value")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WORDS = {"true": "1", "false": "0"}
+_PLAIN = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ def read_table(text: str, path: str) -> Table:
         raise ProblemsFound(
             [Problem(path, 1, 1, message, "The first line names the columns: device,channel,time,value")]
         )
-    places = {name: header.index(name) for name in (*_REQUIRED, "arrival", "boot") if name in header}
+    places = [header.index(name) if name in header else sys.maxsize for name in (*_REQUIRED, "arrival", "boot")]
     table = Table(path)
     for line, cells in _lines(reader):
         if cells is None:
@@ -127,17 +130,16 @@ def _lines(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str] | None]
         yield reader.line_num, cells  # type: ignore[attr-defined]
 
 
-def _add(table: Table, cells: list[str], places: Mapping[str, int], line: int) -> None:
-    def cell(name: str) -> str:
-        place = places.get(name)
-        return cells[place].strip() if place is not None and place < len(cells) else ""
-
-    key = (cell("device"), cell("channel"))
+def _add(table: Table, cells: list[str], places: list[int], line: int) -> None:
+    cells.append("")  # what a column or a short line lacks is empty
+    last = len(cells) - 1
+    device, channel, when, number, arrived, boot = [cells[place if place < last else last].strip() for place in places]
+    key = (device, channel)
     time = None
     try:
-        time = checked_time(cell("time"))
-        value = checked_value(cell("value"))
-        arrival = checked_time(cell("arrival")) if cell("arrival") else ARRIVAL_UNKNOWN
+        time = checked_time(when)
+        value = checked_value(number)
+        arrival = checked_time(arrived) if arrived else ARRIVAL_UNKNOWN
     except ValueError as error:
         problem = Problem(table.path, line, 1, str(error), "Correct the line and run again")
         table.refused.append(Refused(key, time, problem))
@@ -146,12 +148,14 @@ def _add(table: Table, cells: list[str], places: Mapping[str, int], line: int) -
     rows.times.append(time)
     rows.values.append(value)
     rows.arrivals.append(arrival)
-    rows.boots.append(cell("boot"))
+    rows.boots.append(boot)
     rows.lines.append(line)
 
 
 def checked_value(text: str) -> str:
     """A decimal or a boolean as decimal text; raises ValueError saying what it is instead."""
+    if _PLAIN.fullmatch(text):
+        return text
     word = _WORDS.get(text.lower())
     if word is not None:
         return word
@@ -166,7 +170,7 @@ def checked_value(text: str) -> str:
 
 def checked_time(text: str) -> int:
     """Milliseconds since the epoch from digits or RFC 3339 text; raises ValueError with the reason."""
-    if text.lstrip("-").isdigit():
+    if text.isdecimal() or text[1:].isdecimal():
         return time_in_range(int(text) if len(text) < 25 else LATEST_MS * 10**9)
     try:
         moment = datetime.fromisoformat(text)
