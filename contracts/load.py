@@ -50,9 +50,13 @@ def load_terms(text: str | bytes, path: str) -> tuple[Terms | None, list[Problem
 def warnings(terms: Terms) -> list[str]:
     """What `check` tells the author without refusing the contract (semantics §3)."""
     unlimited = [name for name, meter in terms.meters.items() if meter.kind == "counter" and meter.max_rate is None]
+    idle = [c for c in terms.charges if c.part and c.meter and terms.meters[c.meter].only_when is None]
     return [
         f"meter {name} is a counter without max_rate: any jump upwards is billed, and no reset is told from an error"
         for name in unlimited
+    ] + [
+        f"charge {charge.id} prices the off-quality part of {charge.meter}, which has no only_when: it is always zero"
+        for charge in idle
     ]
 
 

@@ -89,12 +89,7 @@ def _meter_faults(meter: Any, at: Path, declared: Declared) -> Iterator[Fault]:
 def _charge_faults(charge: Any, at: Path, declared: Declared) -> Iterator[Fault]:
     if not isinstance(charge, dict):
         return
-    name = charge.get("meter")
-    yield from _undeclared((*at, "meter"), "meter", name, declared.meters)
-    meter = declared.meters.get(name) if isinstance(name, str) else None
-    if charge.get("part") == "off_quality" and isinstance(meter, dict) and "only_when" not in meter:
-        message = f"meter `{name}` has no only_when, so no part of it is off quality"
-        yield (*at, "part"), message, "Give the meter an only_when, or remove part"
+    yield from _undeclared((*at, "meter"), "meter", charge.get("meter"), declared.meters)
 
 
 def _condition_faults(condition: Any, at: Path, declared: Declared) -> Iterator[Fault]:
