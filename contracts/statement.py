@@ -175,7 +175,7 @@ def _register(terms: Terms, name: str, ticks: int | None) -> str | None:
 
 def _counts(terms: Terms, name: str, metered: Metered, totals: Totals) -> dict[str, int]:
     """Readings of the meter's own channels; what its counter rules quarantined is no longer counted as accepted."""
-    channels = terms.meter_channels(name)
+    channels = terms.meter_channels(name, metered.device.id)
     sums = sum((metered.counts[channel] for channel in channels), Counts())
     flagged = sum(flag.count for flag in totals.flags)
     return {

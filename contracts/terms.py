@@ -304,13 +304,15 @@ class Terms(Model):
             return self.channels[meter.channel].resolution
         return Decimal("0.001") if meter.kind == "duration" else Decimal(1)
 
-    def meter_channels(self, name: str) -> tuple[str, ...]:
-        """The channels of the device measured on which a meter's quantity stands, sorted."""
+    def meter_channels(self, name: str, measured: str) -> tuple[str, ...]:
+        """The channels of the device `measured` on which a meter's quantity stands, sorted."""
         meter = self.meters[name]
         if meter.channel is not None:
             return (meter.channel,)
         assert meter.condition is not None, "a meter has a channel or a condition"
-        return tuple(sorted({channel for device, channel in self.compared(meter.condition) if device is None}))
+        return tuple(
+            sorted({channel for device, channel in self.compared(meter.condition) if device in (None, measured)})
+        )
 
     def compared(self, condition: Condition) -> set[tuple[str | None, str]]:
         """The (device, channel) pairs a condition compares; device None is the one measured."""
