@@ -18,7 +18,7 @@ _PLAIN: Final = 'send JSON in UTF-8, such as {"v": {"pressure": 7.02}}'
 
 
 class NotFinite(str):
-    """NaN or an infinity where a number should stand; JSON has neither, but some devices write them."""
+    """NaN, an infinity or 1e999 where a number should stand: no measurement, but some devices write it."""
 
     __slots__ = ()
 
@@ -63,8 +63,6 @@ def is_sound(value: Any) -> bool:
 
 
 def _is_doubtful(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
     if isinstance(value, str) and not isinstance(value, NotFinite):
         return any("\ud800" <= character <= "\udfff" for character in value)  # half of a pair: no UTF-8 for it
     return isinstance(value, Twice | NotFinite)
@@ -73,7 +71,7 @@ def _is_doubtful(value: Any) -> bool:
 def _slowly(payload: bytes) -> Any:
     try:
         document = payload.decode("utf-8")
-        return json.loads(document, parse_constant=NotFinite, object_pairs_hook=_object)
+        return json.loads(document, parse_constant=NotFinite, parse_float=_float, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         return Fault(f"the payload is not UTF-8: byte {error.start} is 0x{payload[error.start]:02x}", _PLAIN)
     except json.JSONDecodeError as error:
@@ -92,6 +90,11 @@ def _syntax_fault(error: json.JSONDecodeError, length: int) -> Fault:
     if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string"):
         return Fault(f"the JSON ends too early, after {length} bytes", "find out where the payload was cut off")
     return Fault(f"the payload is not JSON: {error.msg} at character {error.pos}", _PLAIN)
+
+
+def _float(digits: str) -> float | NotFinite:
+    value = float(digits)
+    return value if math.isfinite(value) else NotFinite(digits)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

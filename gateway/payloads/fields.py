@@ -3,7 +3,6 @@
 A device's maker reads these reasons, on `feedback/{device}` or in the list of rejected messages.
 """
 
-import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -29,7 +28,7 @@ def time_ms(value: Any) -> int | Fault:
     """A device's time in milliseconds UTC, text floored to the millisecond; between 1990 and 2100."""
     if type(value) is str:
         return _time_of_text(value)
-    if type(value) not in (int, float) or (type(value) is float and not math.isfinite(value)):
+    if type(value) not in (int, float):
         return Fault(f"the time is {_named(value)}", _SEND_MS)
     if not EARLIEST_MS <= value < LATEST_MS:
         return _misplaced(value)
@@ -69,9 +68,9 @@ def _time_of_text(text: str) -> int | Fault:
 def value_fault(value: Any) -> Fault | None:
     """Why this is not a reading; None where it is one: a number or true or false (semantics §1)."""
     kind = type(value)
-    if kind is int or kind is bool or (kind is float and math.isfinite(value)):
+    if kind in (int, float, bool):
         return None
-    if kind is NotFinite or kind is float:
+    if kind is NotFinite:
         return Fault(f"{value} is not a measurement", "leave the channel out while there is none")
     if kind is str and _NUMBER.fullmatch(value):
         return Fault("the value is a number as text", "send it without quotes")
