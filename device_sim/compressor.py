@@ -55,7 +55,7 @@ def observe(seed: int, day: Day, times: Ints) -> Columns:
     minutes, within_ms = np.divmod(times - day.start_ms, MINUTE_MS)
     return {
         "air_flow": flow[minutes],
-        "pressure": _pressure(seed, stamps, flow, running, peak)[minutes],
+        "pressure": _pressure(seed, day.date.weekday() != 0, stamps, flow, running, peak)[minutes],
         "energy": _energy(seed, day.date, flow, minutes, within_ms),
         "run_hours": _run_hours(seed, day.date, running, minutes, within_ms),
         "fault": broken[minutes].astype(np.int64),
@@ -71,7 +71,8 @@ def _works(ordinals: Ints) -> Ints:
 def _broken_minutes(seed: int, ordinals: Ints) -> Ints:
     """How long the machine is broken on each day: one working day in twelve, for 15 to 74 minutes."""
     breaks = (draws(seed, "breaks", ordinals, 12) == 0) * _works(ordinals)
-    return breaks * (15 + draws(seed, "broken for", ordinals, 60))
+    lasts: Ints = breaks * (15 + draws(seed, "broken for", ordinals, 60))
+    return lasts
 
 
 def _shift(seed: int, day: Day) -> _Shift:
@@ -112,12 +113,14 @@ def _flow(seed: int, day: Day, stamps: Ints, worked: Ints, peak: Ints) -> Ints:
     return np.where(peak == 1, peaking, np.clip(2_000 + plan + drift + unrest, 2_000, 8_200))
 
 
-def _pressure(seed: int, stamps: Ints, flow: Ints, running: Flags, peak: Ints) -> Ints:
+def _pressure(seed: int, worked_yesterday: bool, stamps: Ints, flow: Ints, running: Flags, peak: Ints) -> Ints:
     """Line pressure in 0.01 bar: lower the more air is drawn, below 7 bar in a peak, leaking away when nothing runs."""
     steady = np.clip(778 - (flow - 2_000) // 90 + draws(seed, "ripple", stamps, 7) - 3, 700, 780)
     sagging = 655 + draws(seed, "sag", stamps, 44)
     minute = np.arange(len(stamps), dtype=np.int64)
-    since_stop = minute - np.maximum.accumulate(np.where(running, minute, 0))
+    # At midnight it has stood still for an hour, or since the day before yesterday.
+    last_run = -60 if worked_yesterday else -1_500
+    since_stop = minute - np.maximum.accumulate(np.where(running, minute, last_run))
     leaking = np.maximum(690 - since_stop, 420)
     return np.where(running, np.where(peak == 1, sagging, steady), leaking)
 
@@ -125,7 +128,9 @@ def _pressure(seed: int, stamps: Ints, flow: Ints, running: Flags, peak: Ints) -
 def _day_energy(seed: int, ordinals: Ints) -> Ints:
     """Energy of each day in 0.1 kWh: about 0.12 kWh for a cubic metre, a little more or less from day to day."""
     saturday = (ordinals - 1) % 7 == 5
-    return _works(ordinals) * (np.where(saturday, 900, 1_050) + draws(seed, "efficiency", ordinals, 81) - 40)
+    efficiency = draws(seed, "efficiency", ordinals, 81) - 40
+    used: Ints = _works(ordinals) * (1_050 - 150 * saturday + efficiency)
+    return used
 
 
 def _ordinals_until(on: date) -> Ints:
@@ -139,8 +144,10 @@ def _energy(seed: int, on: date, flow: Ints, minutes: Ints, within_ms: Ints) -> 
     """The energy register in 0.1 kWh: the day's energy is used as its air is delivered."""
     today = int(_day_energy(seed, np.array([on.toordinal()]))[0])
     before = np.concatenate(([0], np.cumsum(flow)))
-    used = today * (before[minutes] * MINUTE_MS + flow[minutes] * within_ms) // (max(int(before[-1]), 1) * MINUTE_MS)
-    return 40_000 + draw(seed, "energy at start", 0, 20_000) + int(_day_energy(seed, _ordinals_until(on)).sum()) + used
+    delivered_ms = before[minutes] * MINUTE_MS + flow[minutes] * within_ms
+    used: Ints = today * delivered_ms // (max(int(before[-1]), 1) * MINUTE_MS)
+    at_dawn = 40_000 + draw(seed, "energy at start", 0, 20_000) + int(_day_energy(seed, _ordinals_until(on)).sum())
+    return at_dawn + used
 
 
 def _run_hours(seed: int, on: date, running: Flags, minutes: Ints, within_ms: Ints) -> Ints:

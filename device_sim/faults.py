@@ -13,8 +13,7 @@ from typing import Any
 
 from device_sim.chance import draw
 from device_sim.days import utc_ms, wall_clock
-from device_sim.machines import Machine, channels, next_report_ms, observe, speak
-from device_sim.scenario import (
+from device_sim.fault_spec import (
     BadZero,
     ClockSkew,
     Conflict,
@@ -23,11 +22,12 @@ from device_sim.scenario import (
     Fault,
     Reboot,
     Reorder,
-    Scenario,
     Stretch,
     Stuck,
     Withheld,
 )
+from device_sim.machines import Machine, channels, next_report_ms, observe, speak
+from device_sim.scenario import Scenario
 from device_sim.telemetry import Fate, ReadingSet
 
 Stream = Iterator[ReadingSet]

@@ -1,27 +1,24 @@
-"""A device's link to its broker: one MQTT 3.1.1 client with a last will, QoS 1, and nothing given up as sent until it is.
+"""A device's link to its broker: one MQTT 3.1.1 client with a last will, QoS 1, and nothing taken as sent until it is.
 
-Messages go out in windows. A window that was not acknowledged whole, because the connection broke, is sent again for what
-is missing: the broker may see a message twice, never not at all.
+Messages go out in windows. A window that was not acknowledged whole, because the connection broke, is sent again for
+what is missing: the broker may see a message twice, never not at all.
 """
 
 import asyncio
 import json
-import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
 
 MAX_IN_FLIGHT = 20
 ACKNOWLEDGED_WITHIN_S = 30
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
-_REFUSED_FOR_GOOD = {
-    "Unsupported protocol version",
-    "Client identifier not valid",
-    "Bad user name or password",
-    "Not authorized",
-}
 
 
 class LinkError(Exception):
@@ -86,30 +83,119 @@ async def deliver(
     stop: asyncio.Event | None = None,
     patience_s: float = 60.0,
 ) -> None:
-    """Publish every window on `telemetry/{device}`, online first and offline last, over as many connections as it takes.
+    """Publish every window on `telemetry/{device}`, online first and offline last, over as many connections as needed.
 
-    `delivered` is called once for each message, after its acknowledgement. LinkError when the broker refuses the device, or
-    has not been reached for `patience_s`. A set `stop` ends the wait for a lost broker; what is unacknowledged then is lost.
+    `delivered` is called once for each message, after its acknowledgement. LinkError when the broker refuses the
+    device, or nothing has got through for `patience_s`. A set `stop` ends the wait for a lost broker; what was not
+    acknowledged by then is given up.
     """
     open_window: list[Message] = []
-    pause_s, lost_at = FIRST_PAUSE_S, time.monotonic()
+    pause_s, lost_at = FIRST_PAUSE_S, None
     while True:
         try:
-            async with _client(broker, card) as client:
-                await client.publish(card.topic, card.status(True, now_ms()), qos=1, retain=True)
-                pause_s = FIRST_PAUSE_S
-                await _send(client, card, open_window, delivered)
+            async with _connected(broker, card) as (client, lost):
+                await _send(client, lost, card, open_window, delivered)
                 async for window in windows:
                     open_window[:] = window
-                    await _send(client, card, open_window, delivered)
-                    lost_at = time.monotonic()
+                    await _send(client, lost, card, open_window, delivered)
+                    pause_s, lost_at = FIRST_PAUSE_S, None
                 await client.publish(card.topic, card.status(False, now_ms()), qos=1, retain=True)
                 return
         except aiomqtt.MqttError as error:
-            if str(getattr(error, "rc", "")) in _REFUSED_FOR_GOOD:
-                raise LinkError(f"{broker.host}:{broker.port} refuses {card.device}: {error}") from error
-            if time.monotonic() - lost_at > patience_s:
-                raise LinkError(f"{broker.host}:{broker.port} cannot be reached: {error}") from error
-        if await _stopped_within(stop, pause_s * random.uniform(0.7, 1.3)):  # noqa: S311 - spreads reconnections, guards nothing
+            lost_at = lost_at or time.monotonic()
+            _raise_if_hopeless(broker, card, error, time.monotonic() - lost_at > patience_s)
+        if await stopped_within(stop, pause_s):
             return
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+async def at_once(messages: Iterator[Message]) -> AsyncIterator[list[Message]]:
+    """Windows as full as may be in flight, one after the other."""
+    while window := list(islice(messages, MAX_IN_FLIGHT)):
+        yield window
+
+
+async def stopped_within(stop: asyncio.Event | None, seconds: float) -> bool:
+    """Wait so long, or until `stop` is set; true if it was."""
+    if stop is None:
+        await asyncio.sleep(seconds)
+        return False
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+@asynccontextmanager
+async def _connected(broker: Broker, card: Card) -> AsyncIterator[tuple[aiomqtt.Client, asyncio.Task[None]]]:
+    """A connection on which the device has said that it is online, and a task that fails when the connection does."""
+    client = aiomqtt.Client(
+        broker.host,
+        broker.port,
+        username=broker.username,
+        password=broker.password,
+        identifier=card.device,
+        protocol=aiomqtt.ProtocolVersion.V311,
+        will=aiomqtt.Will(card.topic, card.status(False, None), qos=1, retain=True),
+        max_inflight_messages=MAX_IN_FLIGHT,
+    )
+    client.pending_calls_threshold = MAX_IN_FLIGHT
+    async with client:
+        lost = asyncio.create_task(_listen(client))
+        try:
+            await client.publish(card.topic, card.status(True, now_ms()), qos=1, retain=True)
+            yield client, lost
+        finally:
+            lost.cancel()
+            with suppress(asyncio.CancelledError, aiomqtt.MqttError):
+                await lost
+
+
+async def _listen(client: aiomqtt.Client) -> None:
+    """Nothing is subscribed, so this ends only with the connection, by MqttError."""
+    async for _ in client.messages:
+        pass
+
+
+async def _send(
+    client: aiomqtt.Client,
+    lost: asyncio.Task[None],
+    card: Card,
+    window: list[Message],
+    delivered: Callable[[Message], None],
+) -> None:
+    """Publish a window in its order; what has been acknowledged leaves the list, MqttError if any is left."""
+    topic = f"telemetry/{card.device}"
+    acknowledged = [
+        asyncio.create_task(client.publish(topic, message.payload, qos=1, timeout=ACKNOWLEDGED_WITHIN_S))
+        for message in window
+    ]
+    together = asyncio.gather(*acknowledged, return_exceptions=True)
+    # aiomqtt lets a publish wait out its time on a dead connection; whoever listens hears of it at once.
+    either: set[asyncio.Future[Any]] = {together, lost}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in acknowledged:
+            task.cancel()
+    outcomes = await together
+    missing = []
+    for message, outcome in zip(window, outcomes, strict=True):
+        if outcome is None:
+            delivered(message)
+        else:
+            missing.append(message)
+    window[:] = missing
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    if failures:
+        raise failures[0]
+    if missing:
+        raise aiomqtt.MqttError("the connection was lost")
+
+
+def _raise_if_hopeless(broker: Broker, card: Card, error: aiomqtt.MqttError, too_long: bool) -> None:
+    """A refusal lasts, save that of a broker still starting; a broker out of reach is given up after a while."""
+    where = f"{broker.host}:{broker.port}"
+    if isinstance(error, MqttConnectError) and str(error.rc) != "Server unavailable":
+        raise LinkError(f"the broker at {where} refuses {card.device}: {error}") from error
+    if too_long:
+        raise LinkError(f"the broker at {where} cannot be reached by {card.device}: {error}") from error

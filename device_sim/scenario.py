@@ -1,27 +1,24 @@
 """A scenario: which machines there are, and what goes wrong with them, written for any month.
 
-A fault is placed by its offset from the start of the period (`at: 5d3h` is 03:00 local on the sixth day), so the same file
-works for every month; `workday: true` moves one that would fall on a weekend to the same hour of the next Monday.
+A fault is placed by its offset from the start of the period (`at: 5d3h` is 03:00 local on the sixth day), so the
+same file works for every month; `workday: true` moves one that falls on a weekend to the same hour of the next Monday.
 """
 
-import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from device_sim.fault_spec import BadZero, ClockSkew, Closed, Conflict, CounterReset, Duration, Fault, Id, Stuck, Text
 from device_sim.machines import Machine, channels
 from device_sim.telemetry import Kind
 
 MAX_CHARACTERS = 200_000
 MAX_DEVICES = 1_000
-
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(?:\d+(?:ms|min|s|m|h|d))+")
-_PART = re.compile(r"(\d+)(ms|min|s|m|h|d)")
+MAX_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +36,6 @@ class Problem:
         return f"{where}{self.path}: {self.message}; {self.remedy}"
 
 
-def duration_ms(text: object) -> int:
-    """Milliseconds of `90s`, `5m`, `5d3h`. ValueError says what was expected."""
-    if not isinstance(text, str) or not _DURATION.fullmatch(text):
-        raise ValueError("a duration is written like 90s, 20m, 2h or 5d3h")
-    return sum(int(number) * _UNIT_MS[unit] for number, unit in _PART.findall(text))
-
-
 def _zone(text: object) -> ZoneInfo:
     try:
         return ZoneInfo(str(text))
@@ -54,19 +44,9 @@ def _zone(text: object) -> ZoneInfo:
 
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-Offset = Annotated[int, BeforeValidator(duration_ms)]
-Duration = Annotated[int, BeforeValidator(duration_ms), Field(gt=0)]
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Text = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class _Closed(BaseModel):
-    """Unknown keys are errors, nothing changes after loading, and numbers are not made of text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-
-
-class DeviceSpec(_Closed):
+class DeviceSpec(Closed):
     """One simulated device: `id` is also its MQTT client id; `seed` makes it differ from others of its model."""
 
     id: Id
@@ -78,96 +58,13 @@ class DeviceSpec(_Closed):
     firmware: Text | None = None
 
 
-class _Fault(_Closed):
-    device: Id
-    at: Offset
-    workday: bool = False
-
-
-class Stretch(_Fault):
-    """A fault that lasts."""
-
-    lasts: Annotated[Duration, Field(alias="for")]
-
-
-class Withheld(Stretch):
-    """Readings that do not go out in time: never (dropout), in one burst afterwards, or when asked for (late_batch)."""
-
-    kind: Literal["dropout", "burst", "late_batch"]
-
-
-class Duplicate(Stretch):
-    """A share (percent) of the reading sets goes out twice."""
-
-    kind: Literal["duplicate"]
-    share: Annotated[int, Field(ge=1, le=100)] = 100
-
-
-class Reorder(Stretch):
-    """Reading sets go out shuffled, in groups of `within`."""
-
-    kind: Literal["reorder"]
-    within: Annotated[int, Field(ge=2, le=10_000)] = 10
-
-
-class ClockSkew(Stretch):
-    """The device's clock is ahead by `ahead`, or behind by `behind`."""
-
-    kind: Literal["clock_skew"]
-    ahead: Offset = 0
-    behind: Offset = 0
-
-
-class Stuck(Stretch):
-    """A sensor keeps showing what it showed first."""
-
-    kind: Literal["stuck"]
-    channel: str
-
-
-class CounterReset(_Fault):
-    """A register starts again from zero, announced by a new boot id or not."""
-
-    kind: Literal["counter_reset"]
-    channel: str
-    boot: Text | None = None
-
-
-class BadZero(_Fault):
-    """One reading of a register is zero."""
-
-    kind: Literal["bad_zero"]
-    channel: str
-
-
-class Conflict(_Fault):
-    """One reading comes a second time with a value so many ticks (smallest steps) away."""
-
-    kind: Literal["conflict"]
-    channel: str
-    ticks: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 1
-
-
-class Reboot(_Fault):
-    """The device restarts: a new boot id, and its sequence numbers from zero."""
-
-    kind: Literal["reboot"]
-    boot: Text
-
-
-Fault = Annotated[
-    Withheld | Duplicate | Reorder | ClockSkew | Stuck | CounterReset | BadZero | Conflict | Reboot,
-    Field(discriminator="kind"),
-]
-
-
-class Scenario(_Closed):
+class Scenario(Closed):
     """Machines that stand in one time zone, and their faults."""
 
     name: Text
     timezone: Zone = ZoneInfo("Europe/Brussels")
     devices: Annotated[list[DeviceSpec], Field(min_length=1, max_length=MAX_DEVICES)]
-    faults: Annotated[list[Fault], Field(max_length=10_000)] = []
+    faults: Annotated[list[Fault], Field(max_length=10_000, default_factory=list)]
 
     def device(self, device_id: str) -> DeviceSpec:
         """The device of this id; KeyError for one the scenario does not have."""
@@ -188,19 +85,15 @@ Place = tuple[str | int, ...]
 def read_scenario(text: str) -> tuple[Scenario | None, tuple[Problem, ...]]:
     """The scenario of a YAML text, or everything that is wrong with it, at once."""
     if len(text) > MAX_CHARACTERS:
-        return None, (
-            Problem("(file)", None, f"longer than {MAX_CHARACTERS} characters", "split it into several scenarios"),
-        )
+        return _refused(None, f"is longer than {MAX_CHARACTERS} characters", "split it into several scenarios")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            return None, (
-                Problem("(file)", None, "uses a YAML alias (*name)", "write the part out where it is needed"),
-            )
+        if hostile := _hostile(text):
+            return _refused(None, *hostile)
         raw, tree = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         message = f"is not readable YAML: {getattr(error, 'problem', None) or error}"
-        return None, (Problem("(file)", mark.line + 1 if mark else None, message, "mend the text at this place"),)
+        return _refused(mark.line + 1 if mark else None, message, "mend the text at this place")
     try:
         scenario = Scenario.model_validate(raw)
     except ValidationError as error:
@@ -209,11 +102,26 @@ def read_scenario(text: str) -> tuple[Scenario | None, tuple[Problem, ...]]:
     return (None, tuple(found)) if found else (scenario, ())
 
 
+def _hostile(text: str) -> tuple[str, str] | None:
+    """What would make a short text endless to read, and its remedy: aliases, and parts within parts within parts."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            return "uses a YAML alias (*name)", "write the part out where it is needed"
+        if depth > MAX_DEPTH:
+            return f"is nested more than {MAX_DEPTH} deep", "look for a bracket that is not closed"
+    return None
+
+
+def _refused(line: int | None, message: str, remedy: str) -> tuple[None, tuple[Problem, ...]]:
+    return None, (Problem("(file)", line, message, remedy),)
+
+
 def shipped(name: str) -> Scenario:
     """A scenario that comes with the product: `office-printer`, `compressed-air` or `demo`."""
-    scenario, problems = read_scenario(
-        resources.files("device_sim").joinpath("scenarios", f"{name}.yaml").read_text("utf-8")
-    )
+    file = resources.files("device_sim").joinpath("scenarios", f"{name}.yaml")
+    scenario, problems = read_scenario(file.read_text("utf-8"))
     assert scenario is not None, problems
     return scenario
 
@@ -229,14 +137,11 @@ def _contradictions(scenario: Scenario) -> list[tuple[Place, str, str]]:
     for index, fault in enumerate(scenario.faults):
         place: Place = ("faults", index)
         if fault.device not in models:
-            found.append(
-                ((*place, "device"), f"no device is called {fault.device!r}", f"use one of {', '.join(models)}")
-            )
+            message = f"no device is called {fault.device!r}"
+            found.append(((*place, "device"), message, f"use one of {', '.join(models)}"))
             continue
         if isinstance(fault, Stuck | CounterReset | BadZero | Conflict):
-            known = channels(models[fault.device])
-            registers_only = isinstance(fault, CounterReset | BadZero)
-            possible = [c.name for c in known.values() if c.kind is Kind.REGISTER or not registers_only]
+            possible = _possible_channels(fault, models[fault.device])
             if fault.channel not in possible:
                 message = f"a {fault.kind} cannot happen to {fault.channel!r} of a {models[fault.device]}"
                 found.append(((*place, "channel"), message, f"use one of {', '.join(possible)}"))
@@ -245,6 +150,17 @@ def _contradictions(scenario: Scenario) -> list[tuple[Place, str, str]]:
         if isinstance(fault, Conflict) and fault.ticks == 0:
             found.append(((*place, "ticks"), "the same value is no conflict", "give a number of ticks other than 0"))
     return found
+
+
+def _possible_channels(fault: Stuck | CounterReset | BadZero | Conflict, model: str) -> list[str]:
+    """Any sensor can stick; only registers are reset or misread as zero; a flag has no second value in conflict."""
+    allowed = {
+        "stuck": {Kind.REGISTER, Kind.GAUGE, Kind.FLAG},
+        "counter_reset": {Kind.REGISTER},
+        "bad_zero": {Kind.REGISTER},
+        "conflict": {Kind.REGISTER, Kind.GAUGE},
+    }
+    return [channel.name for channel in channels(model).values() if channel.kind in allowed[fault.kind]]
 
 
 _REMEDIES = {

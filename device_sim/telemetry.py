@@ -58,8 +58,8 @@ class Fate(Enum):
 class ReadingSet:
     """The readings of one moment, and their history in the simulation, which the other side never learns.
 
-    `t_ms` is the device's own clock and is sent; `happened_ms` is the true time; `ready_ms` is when the device would send it.
-    `alone` asks for a message of its own. `faults` names the kinds of fault that touched the set.
+    `t_ms` is the device's own clock and is sent; `happened_ms` is the true time; `ready_ms` is when the set leaves the
+    device; `alone` asks for a message of its own; `faults` names the kinds of fault that touched it.
     """
 
     t_ms: int

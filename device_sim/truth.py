@@ -1,6 +1,6 @@
 """What really happened, told by the machines alone: the figures a statement must reach when nothing was lost.
 
-Each quantity is what perfect reporting gives: a report at every interval, each value holding until the next. Everything is
+Each quantity is what perfect reporting gives: a report at every interval, each value holding until the next. All is
 added in whole ticks and milliseconds and divided once, so a truth is exact. Nothing here knows how metering is done.
 """
 
@@ -32,7 +32,7 @@ class Air:
 class Hidden:
     """Time [start_ms, end_ms) about which one device's readings say nothing, or nothing true, and the fault to blame.
 
-    It runs from the first report touched to the first report after it. A late batch hides its time until it has been sent.
+    It runs from the first report touched to the first report after it. A late batch hides its time until it is sent.
     """
 
     kind: str
