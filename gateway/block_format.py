@@ -41,7 +41,8 @@ def marks(boots: Ints, by_arrival: Flags, late: Flags) -> Ints:
 
 def hours(rows: Rows) -> Ints:
     """The UTC hour, counted from 1970, in whose block each reading stands."""
-    return rows[TIME] // HOUR_MS
+    found: Ints = rows[TIME] // HOUR_MS
+    return found
 
 
 def columns(rows: Rows, boot_names: tuple[str, ...]) -> Columns:

@@ -1,0 +1,395 @@
+"""The block store: what the journal says of each channel, ready to be metered (architecture, decision 2).
+
+One SQLite file that can always be made again from the journal. Rules this file obeys:
+
+- Cursor, blocks, dirty hours, lists and counts commit in one transaction: after a crash the store is exactly where
+  its cursor says, and projecting goes on from there.
+- A block holds every reading that could be kept, by time, then by journal position. The same journal gives the same
+  blocks, byte for byte, however it was cut into transactions.
+- Every answer can be cut at a journal position (`upto`): later arrivals change no statement (semantics §8).
+- Reading never waits for writing; one writer at a time.
+"""
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import zstandard
+
+from contracts.readings import EMPTY, Clock, Columns
+from contracts.units import HOUR_MS
+from gateway import block_format
+from gateway.block_format import POSITION, TIME, Rows
+from gateway.increment import Counts, DeviceEvent, Increment, LastStatus, Rejection, Unassigned, date_of, day_of
+from gateway.journal import GENESIS, Tip
+
+_APPLICATION_ID: Final = 0x464D4231  # "FMB1", so that another SQLite file is never taken for a block store
+_LOCK_WAIT_S: Final = 10.0
+_FOR_EVER: Final = 2**62
+_TIME_BITS: Final = 42  # no time of a reading, in ms, needs more; the bits above it hold the channel
+
+_MIGRATIONS: Final = (
+    (
+        """CREATE TABLE cursor (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER, sha256 BLOB,
+            fingerprint TEXT)""",
+        """CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT, channel TEXT, newest_ms INTEGER,
+            UNIQUE (device, channel))""",
+        """CREATE TABLE blocks (series INTEGER, hour INTEGER, readings INTEGER, body BLOB,
+            PRIMARY KEY (series, hour)) WITHOUT ROWID""",
+        "CREATE TABLE dirty (device TEXT, hour INTEGER, position INTEGER, PRIMARY KEY (device, hour)) WITHOUT ROWID",
+        "CREATE TABLE boots (device TEXT, place INTEGER, name TEXT, PRIMARY KEY (device, place)) WITHOUT ROWID",
+        "CREATE TABLE statuses (device TEXT PRIMARY KEY, online INTEGER, said_ms INTEGER, meter TEXT) WITHOUT ROWID",
+        """CREATE TABLE events (device TEXT, time_ms INTEGER, kind TEXT, id TEXT, details TEXT, position INTEGER,
+            PRIMARY KEY (device, kind, id))""",
+        "CREATE INDEX events_by_time ON events (device, time_ms)",
+        """CREATE TABLE rejected (position INTEGER, number INTEGER, arrival_ms INTEGER, topic TEXT, device TEXT,
+            part TEXT, reason TEXT, remedy TEXT, excerpt TEXT)""",
+        "CREATE INDEX rejected_by_arrival ON rejected (arrival_ms)",
+        """CREATE TABLE refused (device TEXT, channel TEXT, time_ms INTEGER, position INTEGER, readings INTEGER,
+            PRIMARY KEY (device, channel, time_ms, position)) WITHOUT ROWID""",
+        """CREATE TABLE unassigned (device TEXT, channel TEXT, day INTEGER, readings INTEGER, first_ms INTEGER,
+            last_ms INTEGER, PRIMARY KEY (device, channel, day)) WITHOUT ROWID""",
+        """CREATE TABLE counts (day INTEGER PRIMARY KEY, received INTEGER, decoded INTEGER, rejected INTEGER,
+            given INTEGER, stored INTEGER, refused INTEGER, unassigned INTEGER)""",
+        "INSERT INTO cursor VALUES (1, 0, zeroblob(32), '')",
+    ),
+)
+
+
+class StoreError(Exception):
+    """The block store could not be opened, written or read; the message says which and what to do."""
+
+
+class BlockStore:
+    """One open block store: commit from one thread, read from any."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = _connect(path)
+        self._writing = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the block store at `path`, made if it does not exist; StoreError where it is something else."""
+        return cls(path, _prepared(path))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- projecting -----------------------------------------------------------------------------------------------
+
+    def cursor(self) -> Tip:
+        """The last journal batch that is in the store."""
+        position, sha256 = self._reader.execute("SELECT position, sha256 FROM cursor").fetchone()
+        return Tip(position, sha256)
+
+    def fingerprint(self) -> str:
+        """The fingerprint of the book by which the store was made; empty where it is new."""
+        found: str = self._reader.execute("SELECT fingerprint FROM cursor").fetchone()[0]
+        return found
+
+    def begin_anew(self, fingerprint: str) -> None:
+        """Empty the store, to be made again from the first batch, by the book with this fingerprint."""
+        with self._transaction() as db:
+            tables = "series blocks dirty boots statuses events rejected refused unassigned counts"
+            for table in tables.split():
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
+            db.execute("UPDATE cursor SET position = ?, sha256 = ?, fingerprint = ?", (*_row(GENESIS), fingerprint))
+
+    def newest_ms(self, device: str, channel: str) -> int:
+        """The newest time seen of a channel, by which the next reading is late or not; 0 before the first."""
+        query = "SELECT newest_ms FROM series WHERE device = ? AND channel = ?"
+        row = self._reader.execute(query, (device, channel)).fetchone()
+        return row[0] if row else 0
+
+    def boot_names(self, device: str) -> tuple[str, ...]:
+        """The device's restart marks in the order in which they were first seen."""
+        query = "SELECT name FROM boots WHERE device = ? ORDER BY place"
+        return tuple(row[0] for row in self._reader.execute(query, (device,)).fetchall())
+
+    def last_status(self, device: str) -> LastStatus | None:
+        """What the device's status messages say so far."""
+        query = "SELECT online, said_ms, meter FROM statuses WHERE device = ?"
+        row = self._reader.execute(query, (device,)).fetchone()
+        return LastStatus(bool(row[0]), row[1], row[2]) if row else None
+
+    def commit(self, increment: Increment) -> None:
+        """Add a stretch of the journal; StoreError, and nothing changed, where it could not be written.
+
+        An increment that does not begin where the store stands was made by a second projection at the same time.
+        """
+        with self._transaction() as db:
+            change = "UPDATE cursor SET position = ?, sha256 = ? WHERE position = ? AND sha256 = ?"
+            if db.execute(change, (*_row(increment.after), *_row(increment.before))).rowcount != 1:
+                raise StoreError(f"{self._path.name} was moved on by another gateway process; stop one of the two")
+            _add_readings(db, increment)
+            _add_devices(db, increment)
+            _add_lists(db, increment)
+
+    # --- metering -------------------------------------------------------------------------------------------------
+
+    def read(self, device: str, channel: str, start_ms: int, end_ms: int, upto: int | None = None) -> Columns:
+        """Every kept reading of a channel in [start, end), by time, then position; at most position `upto`."""
+        query = """SELECT body FROM blocks JOIN series ON series = id
+            WHERE device = ? AND channel = ? AND hour BETWEEN ? AND ? ORDER BY hour"""
+        bounds = (device, channel, start_ms // HOUR_MS, (end_ms - 1) // HOUR_MS)
+        rows = self._unpacked([row[0] for row in self._reader.execute(query, bounds).fetchall()])
+        return self._columns(device, _cut(rows, start_ms, end_ms, upto))
+
+    def last_before(self, device: str, channel: str, moment_ms: int, clock: Clock, upto: int | None = None) -> Columns:
+        """The readings before a moment, of the last hour before it that has one which the clock terms accept.
+
+        The last that stands among them is the last accepted reading before the moment; EMPTY where there is none.
+        """
+        query = """SELECT body, hour FROM blocks JOIN series ON series = id
+            WHERE device = ? AND channel = ? AND hour <= ? ORDER BY hour DESC LIMIT 1"""
+        hour = (moment_ms - 1) // HOUR_MS
+        while row := self._reader.execute(query, (device, channel, hour)).fetchone():
+            rows = _cut(self._unpacked([row[0]]), 0, moment_ms, upto)
+            found = self._columns(device, rows)
+            if not clock.refuses(found.times, found.arrivals).all():
+                return found
+            hour = row[1] - 1
+        return EMPTY
+
+    def first_time(self, device: str) -> int | None:
+        """The time of the device's earliest reading, in ms UTC, whatever its clock was worth; None without any."""
+        query = """SELECT body FROM blocks JOIN series ON series = id
+            WHERE device = ? AND hour = (SELECT min(hour) FROM blocks WHERE series = id)"""
+        bodies = [row[0] for row in self._reader.execute(query, (device,)).fetchall()]
+        return int(self._unpacked(bodies)[TIME].min()) if bodies else None
+
+    def dirty(self) -> list[tuple[str, int]]:
+        """The devices and UTC hours (counted from 1970) with readings that metering has not seen."""
+        query = "SELECT device, hour FROM dirty ORDER BY device, hour"
+        return self._reader.execute(query).fetchall()
+
+    def clear_dirty(self, hours: Iterable[tuple[str, int]], upto: int) -> None:
+        """Metering has seen these hours with all readings up to position `upto`; later ones keep theirs dirty."""
+        with self._transaction() as db:
+            change = "DELETE FROM dirty WHERE device = ? AND hour = ? AND position <= ?"
+            db.executemany(change, [(device, hour, upto) for device, hour in hours])
+
+    def device_events(self, device: str, start_ms: int, end_ms: int, upto: int | None = None) -> list[DeviceEvent]:
+        """The device's events in [start, end), by time, then by arrival; at most position `upto`."""
+        query = """SELECT device, time_ms, kind, id, details, position FROM events
+            WHERE device = ? AND time_ms >= ? AND time_ms < ? AND position <= ? ORDER BY time_ms, rowid"""
+        found = self._reader.execute(query, (device, start_ms, end_ms, _last(upto))).fetchall()
+        return [
+            DeviceEvent(device, time_ms, kind, identity, json.loads(details), position)
+            for device, time_ms, kind, identity, details, position in found
+        ]
+
+    def refused(self, device: str, channel: str, start_ms: int, end_ms: int, upto: int | None = None) -> int:
+        """How many readings of a channel in [start, end) could not be kept: the statement's count `rejected`.
+
+        A reading whose own time could not be read counts at its arrival.
+        """
+        query = """SELECT coalesce(sum(readings), 0) FROM refused
+            WHERE device = ? AND channel = ? AND time_ms >= ? AND time_ms < ? AND position <= ?"""
+        found = self._reader.execute(query, (device, channel, start_ms, end_ms, _last(upto))).fetchone()
+        return int(found[0])
+
+    # --- lists for people -----------------------------------------------------------------------------------------
+
+    def rejected(self, day: date | None = None, device: str | None = None, limit: int = 100) -> list[Rejection]:
+        """What was not understood, the latest first: of one UTC day of arrival, or of one device, if given."""
+        start = 0 if day is None else day_of(day) * 24 * HOUR_MS
+        end = _FOR_EVER if day is None else start + 24 * HOUR_MS
+        query = """SELECT position, number, arrival_ms, topic, device, part, reason, remedy, excerpt FROM rejected
+            WHERE arrival_ms >= ? AND arrival_ms < ? AND (? IS NULL OR device = ?) ORDER BY rowid DESC LIMIT ?"""
+        found = self._reader.execute(query, (start, end, device, device, limit)).fetchall()
+        return [Rejection(*row) for row in found]
+
+    def unassigned(self) -> list[Unassigned]:
+        """What belongs to no contract, by device, channel and day of arrival."""
+        query = """SELECT device, channel, day, readings, first_ms, last_ms FROM unassigned
+            ORDER BY device, channel, day"""
+        return [
+            Unassigned(device, channel, date_of(day), readings, first_ms, last_ms)
+            for device, channel, day, readings, first_ms, last_ms in self._reader.execute(query).fetchall()
+        ]
+
+    def counts(self) -> dict[date, Counts]:
+        """Messages and readings by UTC day of arrival, in order."""
+        query = """SELECT day, received, decoded, rejected, given, stored, refused, unassigned FROM counts
+            ORDER BY day"""
+        return {date_of(row[0]): Counts(*row[1:]) for row in self._reader.execute(query).fetchall()}
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _unpacked(self, bodies: list[bytes]) -> Rows:
+        try:
+            return block_format.unpack(bodies)[0]
+        except (zstandard.ZstdError, ValueError) as error:
+            message = f"a block of {self._path.name} is damaged ({error}); run `fairmeter rebuild`"
+            raise StoreError(message) from error
+
+    def _columns(self, device: str, rows: Rows) -> Columns:
+        return block_format.columns(rows, self.boot_names(device)) if rows.shape[1] else EMPTY
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._writing:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StoreError(f"{self._path.name} could not be written: {error}") from error
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+
+def _row(tip: Tip) -> tuple[int, bytes]:
+    return tip.position, tip.sha256
+
+
+def _last(upto: int | None) -> int:
+    return _FOR_EVER if upto is None else upto
+
+
+def _cut(rows: Rows, start_ms: int, end_ms: int, upto: int | None) -> Rows:
+    low, high = np.searchsorted(rows[TIME], [start_ms, end_ms])
+    rows = rows[:, low:high]
+    return rows if upto is None else rows[:, rows[POSITION] <= upto]
+
+
+# --- adding an increment --------------------------------------------------------------------------------------------
+
+
+def _add_readings(db: sqlite3.Connection, increment: Increment) -> None:
+    """Merge the new readings into the blocks of their hours, and mark those hours."""
+    change = """INSERT INTO series (device, channel, newest_ms) VALUES (?, ?, ?)
+        ON CONFLICT (device, channel) DO UPDATE SET newest_ms = excluded.newest_ms"""
+    newest = zip(increment.series, increment.newest_ms, strict=True)
+    db.executemany(change, [(*key, newest_ms) for key, newest_ms in newest])
+    query = "SELECT id FROM series WHERE device = ? AND channel = ?"
+    ids = [db.execute(query, key).fetchone()[0] for key in increment.series]
+    touched = np.unique((increment.owners << _TIME_BITS) | block_format.hours(increment.rows)).tolist()
+    cells = [(cell >> _TIME_BITS, cell & ((1 << _TIME_BITS) - 1)) for cell in touched]
+    rows, owners = _with_blocks(db, increment, [(owner, ids[owner], hour) for owner, hour in cells])
+    order = np.argsort((owners << _TIME_BITS) | rows[TIME], kind="stable")
+    rows, owners = rows[:, order], owners[order]
+    starts = np.flatnonzero(np.diff((owners << _TIME_BITS) | block_format.hours(rows), prepend=-1))
+    lengths = np.diff(starts, append=len(owners)).tolist()
+    bodies = block_format.pack(rows, starts)
+    packed = zip(cells, lengths, bodies, strict=True)
+    change = "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?)"
+    db.executemany(change, [(ids[owner], hour, length, body) for (owner, hour), length, body in packed])
+    dirty = {(increment.series[owner][0], hour, increment.after.position) for owner, hour in cells}
+    db.executemany("INSERT OR REPLACE INTO dirty VALUES (?, ?, ?)", dirty)
+
+
+def _with_blocks(db: sqlite3.Connection, increment: Increment, cells: list[tuple[int, int, int]]) -> tuple[Rows, Any]:
+    """The new rows after those that the store already has in the same hours, and the channel of each."""
+    query = "SELECT body FROM blocks WHERE series = ? AND hour = ?"
+    bodies, before = [], []
+    for owner, series, hour in cells:
+        if found := db.execute(query, (series, hour)).fetchone():
+            bodies.append(found[0])
+            before.append(owner)
+    if not bodies:
+        return increment.rows, increment.owners
+    kept, lengths = block_format.unpack(bodies)
+    owners = np.concatenate([np.repeat(np.array(before, np.int64), lengths), increment.owners])
+    return np.concatenate([kept, increment.rows], axis=1), owners
+
+
+def _add_devices(db: sqlite3.Connection, increment: Increment) -> None:
+    """Restart marks, what is known of each device, and its events; an event that is known is not one more."""
+    db.executemany("INSERT INTO boots VALUES (?, ?, ?)", increment.boots)
+    statuses = [(device, last.online, last.said_ms, last.meter) for device, last in increment.statuses.items()]
+    db.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?)", statuses)
+    events = [
+        (each.device, each.time_ms, each.kind, each.id, json.dumps(each.details), each.position)
+        for each in increment.events
+    ]
+    db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
+
+
+def _add_lists(db: sqlite3.Connection, increment: Increment) -> None:
+    """What was not understood, what belongs to no contract, and the counts."""
+    rejected = [
+        (each.position, each.number, each.arrival_ms, each.topic, each.device, each.part, each.reason, each.remedy,
+         each.excerpt)
+        for each in increment.rejections
+    ]  # fmt: skip
+    db.executemany("INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rejected)
+    refused = [(*key, readings) for key, readings in increment.refused.items()]
+    db.executemany("INSERT INTO refused VALUES (?, ?, ?, ?, ?)", refused)
+    change = """INSERT INTO unassigned VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, channel, day) DO UPDATE SET
+        readings = readings + excluded.readings, last_ms = max(last_ms, excluded.last_ms)"""
+    unassigned = [
+        (each.device, each.channel, day_of(each.day), each.readings, each.first_ms, each.last_ms)
+        for each in increment.unassigned
+    ]
+    db.executemany(change, unassigned)
+    names = Counts.__slots__
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in names)
+    change = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET {added}"  # noqa: S608 - names of our own
+    counts = [(day_of(day), *(getattr(each, name) for name in names)) for day, each in increment.counts.items()]
+    db.executemany(change, counts)
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Transactions are begun and ended by hand; SQLite itself serialises the threads that share a connection.
+    try:
+        return sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path} cannot be opened: {error}; check that its folder exists") from error
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    """A connection to write by: the file is ours, of a version we know, and durable on commit."""
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _migrate(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"{path} cannot be used as a block store: {error}") from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    if tables and application != _APPLICATION_ID:
+        raise StoreError(f"{path} is another program's database, not a block store; name another file")
+    if version > len(_MIGRATIONS):
+        raise StoreError(f"{path} was written by a newer Fairmeter (version {version}); install that one")
+    for migration in _MIGRATIONS[version:]:
+        for statement in migration:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+    connection.execute("COMMIT")
