@@ -4,7 +4,7 @@ Readings come in order of time, each judged against the *baseline*, the last acc
 
 1. at or above the baseline and plausible            → accepted, the step is the difference
 2. lower after an announced restart, plausible from zero, below `reset_below` where that is set
-                                                     → accepted, the step is the new value
+                                                     → accepted, the step is the new value; a waiting one was an error
 3. lower and below `reset_below`                     → waiting; the next different reading decides:
    a. plausible from the old baseline                → the low ones were read errors; counting goes on from there
    b. higher than the low one, plausible from it     → the reset was real; the step is this reading's value
@@ -25,8 +25,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from contracts.readings import NO_BOOT, Flags, Ints, Series
+from contracts.readings import Flags, Ints, Series
 from contracts.terms import Terms
+
+READ_ERROR = "read error: the register went on from where it was, or lower still"
+STILL_WAITING = "low, and the period ended before the next reading could tell a reset from an error"
+TOO_FAST = "a jump beyond max_rate"
+TOO_LOW = "lower than the register, and neither a reset nor a wrap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Register:
             round(Fraction(meter.width) / step) if meter.width else None,
         )
 
+    def can_be_reset(self, ticks: int) -> bool:
+        """Is the value as low as a register can be after a reset?"""
+        return self.reset_below is None or ticks < self.reset_below
+
     def plausible(self, step: int, elapsed_ms: int) -> bool:
         """Can the register have moved that far in that time?"""
         return step >= 0 and (self.rate is None or step <= self.rate * elapsed_ms + 1)
@@ -66,11 +75,10 @@ class Low:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The last accepted reading of a register, and the boot then known."""
+    """The last accepted reading of a register."""
 
     time: int
     ticks: int
-    boot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,8 @@ class Counting:
 
     baseline: Baseline | None = None
     low: Low | None = None
-    exchanged: int | None = None  # a new meter id came at this time: the next reading is a new baseline
+    restarted: bool = False  # the device announced a restart since the baseline
+    exchanged: bool = False  # a new meter id came: the next reading is a new baseline
     flagged: tuple[int, int] | None = None  # time and ticks of the reading quarantined right before, if one was
 
 
@@ -126,52 +135,56 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    time: int
-    ticks: int
-    boot: str | None
+class Announcements:
+    """What a device said of itself, in order of time: restarts (a new `boot`) and meter ids not seen before."""
+
+    restarts: tuple[int, ...] = ()
+    exchanges: tuple[int, ...] = ()
 
 
-def count_steps(register: Register, state: Counting, series: Series, exchanges: tuple[int, ...] = ()) -> Steps:
-    """Judge the readings of a register in order. `exchanges` are the times at which a new meter id was announced.
+def count_steps(register: Register, state: Counting, series: Series, said: Announcements) -> Steps:
+    """Judge the readings of a register in order, knowing what the device announced in the same stretch.
 
     Long runs that rule 1 accepts are taken at once; every other reading goes through the rules one by one.
     """
     steps = Steps(state=state)
-    ordinary = _ordinary(register, series, exchanges)
+    moments = sorted({*said.restarts, *said.exchanges})
+    ordinary = _ordinary(register, series, moments)
     exceptions = np.flatnonzero(~ordinary)
     place, count = 0, len(series.times)
-    changes = iter(sorted(exchanges))
-    change = next(changes, None)
     while place < count:
         time = int(series.times[place])
-        while change is not None and change <= time:
-            steps.state = replace(steps.state, exchanged=change)
-            change = next(changes, None)
-        if _stands_on(steps.state, series, place - 1) and ordinary[place]:
-            end = int(exceptions[np.searchsorted(exceptions, place)]) if place <= exceptions.max(initial=-1) else count
+        while moments and moments[0] <= time:
+            _announce(steps, said, moments.pop(0))
+        if ordinary[place] and _stands_on(steps.state, series, place - 1):
+            later = exceptions[np.searchsorted(exceptions, place) :]
+            end = int(later[0]) if len(later) else count
             _take_run(steps, series, place, end)
             place = end
         else:
-            _judge(register, steps, _reading(series, place))
+            _judge(register, steps, time, int(series.ticks[place]))
             place += 1
-    if change is not None:
-        steps.state = replace(steps.state, exchanged=max(exchanges))
+    for moment in moments:
+        _announce(steps, said, moment)
     return steps
 
 
-def _ordinary(register: Register, series: Series, exchanges: tuple[int, ...]) -> Flags:
-    """Which readings rule 1 accepts if the reading before them is the baseline; never the first."""
+def _announce(steps: Steps, said: Announcements, moment: int) -> None:
+    restarted = steps.state.restarted or moment in said.restarts
+    exchanged = steps.state.exchanged or moment in said.exchanges
+    steps.state = replace(steps.state, restarted=restarted, exchanged=exchanged)
+
+
+def _ordinary(register: Register, series: Series, announced: list[int]) -> Flags:
+    """Which readings rule 1 accepts if the reading before them is the baseline; never the first, or after news."""
     times, ticks = series.times, series.ticks
     result = np.zeros(len(times), np.bool_)
     if len(times) < 2:
         return result
     steps, elapsed = np.diff(ticks), np.diff(times)
     result[1:] = (steps >= 0) & (steps <= _most(register, elapsed))
-    for moment in exchanges:
-        place = int(np.searchsorted(times, moment))
-        if place < len(times):
-            result[place] = False
+    after = np.searchsorted(times, np.array(announced, np.int64))
+    result[after[after < len(times)]] = False
     return result
 
 
@@ -186,8 +199,8 @@ def _most(register: Register, elapsed: Ints) -> Ints:
 
 
 def _stands_on(state: Counting, series: Series, place: int) -> bool:
-    """Is the reading at `place` the baseline, with nothing waiting?"""
-    if place < 0 or state.baseline is None or state.low is not None or state.exchanged is not None:
+    """Is the reading at `place` the baseline, with nothing waiting or announced?"""
+    if place < 0 or state.baseline is None or state.low is not None or state.exchanged or state.restarted:
         return False
     return state.baseline.time == int(series.times[place])
 
@@ -196,82 +209,65 @@ def _take_run(steps: Steps, series: Series, start: int, end: int) -> None:
     steps.starts.append(series.times[start - 1 : end - 1])
     steps.ends.append(series.times[start:end])
     steps.ticks.append(np.diff(series.ticks[start - 1 : end]))
-    boots = series.boots[start:end]
-    named = boots[boots != NO_BOOT]
-    known = steps.state.baseline.boot if steps.state.baseline else None
-    boot = series.boot_names[int(named[-1])] if len(named) else known
-    steps.state = Counting(Baseline(int(series.times[end - 1]), int(series.ticks[end - 1]), boot))
+    steps.state = Counting(Baseline(int(series.times[end - 1]), int(series.ticks[end - 1])))
 
 
-def _reading(series: Series, place: int) -> _Reading:
-    boot = int(series.boots[place])
-    name = None if boot == NO_BOOT else series.boot_names[boot]
-    return _Reading(int(series.times[place]), int(series.ticks[place]), name)
-
-
-def _judge(register: Register, steps: Steps, reading: _Reading) -> None:
+def _judge(register: Register, steps: Steps, time: int, ticks: int) -> None:
     """Put one reading through the rules, in their order."""
     state = steps.state
     baseline = state.baseline
-    if baseline is None or state.exchanged is not None:
-        boot = reading.boot or (baseline.boot if baseline else None)
-        steps.state = Counting(Baseline(reading.time, reading.ticks, boot))
+    if baseline is None or state.exchanged:
+        steps.state = Counting(Baseline(time, ticks))
         return
-    elapsed = reading.time - baseline.time
-    difference = reading.ticks - baseline.ticks
+    elapsed, difference = time - baseline.time, ticks - baseline.ticks
     if register.plausible(difference, elapsed):
-        if state.low is not None:
-            steps.flags.append(_flag_low(state.low))
-        _accept(steps, baseline, reading, difference)
-    elif _restarted(register, baseline, reading, elapsed):
-        _accept(steps, baseline, reading, reading.ticks)
+        _accept(steps, time, ticks, difference, error=state.low)
+    elif state.restarted and difference < 0 and register.can_be_reset(ticks) and register.plausible(ticks, elapsed):
+        _accept(steps, time, ticks, ticks, error=state.low)
     elif state.low is not None:
-        _decide(register, steps, state.low, baseline, reading)
-    elif difference < 0 and register.reset_below is not None and reading.ticks < register.reset_below:
-        steps.state = replace(state, low=Low(reading.ticks, reading.time, reading.time, 1))
+        _decide(register, steps, state.low, time, ticks)
+    elif difference < 0 and register.reset_below is not None and ticks < register.reset_below:
+        steps.state = replace(state, low=Low(ticks, time, time, 1))
     elif difference < 0 and register.width is not None and register.plausible(difference + register.width, elapsed):
-        _accept(steps, baseline, reading, difference + register.width)
+        _accept(steps, time, ticks, difference + register.width)
     else:
-        _quarantine(register, steps, baseline, reading)
+        _quarantine(register, steps, time, ticks)
 
 
-def _restarted(register: Register, baseline: Baseline, reading: _Reading, elapsed: int) -> bool:
-    """Rule 2: the device announced a restart, and the value is what a register starting from zero can show."""
-    announced = reading.boot is not None and baseline.boot is not None and reading.boot != baseline.boot
-    low_enough = register.reset_below is None or reading.ticks < register.reset_below
-    return announced and reading.ticks < baseline.ticks and low_enough and register.plausible(reading.ticks, elapsed)
-
-
-def _decide(register: Register, steps: Steps, low: Low, baseline: Baseline, reading: _Reading) -> None:
+def _decide(register: Register, steps: Steps, low: Low, time: int, ticks: int) -> None:
     """Rule 3 for the reading after a low one, where the old baseline does not explain it."""
-    if reading.ticks == low.ticks:
-        waiting = replace(low, latest=reading.time, count=low.count + 1)
-        steps.state = replace(steps.state, low=waiting)
-    elif reading.ticks > low.ticks and register.plausible(reading.ticks - low.ticks, reading.time - low.latest):
-        _accept(steps, baseline, reading, reading.ticks)
-    elif reading.ticks < low.ticks:
-        steps.flags.append(_flag_low(low))
-        steps.state = replace(steps.state, low=Low(reading.ticks, reading.time, reading.time, 1))
+    if ticks == low.ticks:
+        steps.state = replace(steps.state, low=replace(low, latest=time, count=low.count + 1))
+    elif ticks > low.ticks and register.plausible(ticks - low.ticks, time - low.latest):
+        _accept(steps, time, ticks, ticks)
+    elif ticks < low.ticks:
+        steps.flags.append(flag_low(low, READ_ERROR))
+        steps.state = replace(steps.state, low=Low(ticks, time, time, 1))
     else:
-        _quarantine(register, steps, baseline, reading)
+        _quarantine(register, steps, time, ticks)
 
 
-def _accept(steps: Steps, baseline: Baseline, reading: _Reading, ticks: int) -> None:
-    steps.add(baseline.time, reading.time, ticks)
-    steps.state = Counting(Baseline(reading.time, reading.ticks, reading.boot or baseline.boot))
+def _accept(steps: Steps, time: int, ticks: int, step: int, error: Low | None = None) -> None:
+    """Bill a step and make the reading the baseline; a low reading that it shows to be an `error` is flagged."""
+    assert steps.state.baseline is not None, "a step goes from a baseline"
+    if error is not None and error.count:
+        steps.flags.append(flag_low(error, READ_ERROR))
+    steps.add(steps.state.baseline.time, time, step)
+    steps.state = Counting(Baseline(time, ticks))
 
 
-def _flag_low(low: Low) -> Flag:
-    return Flag(low.first, low.latest, low.count, low.ticks, 0, "read error: the register went on from where it was")
+def flag_low(low: Low, reason: str) -> Flag:
+    """The readings that waited, as readings not billed."""
+    return Flag(low.first, low.latest, low.count, low.ticks, 0, reason)
 
 
-def _quarantine(register: Register, steps: Steps, baseline: Baseline, reading: _Reading) -> None:
-    excess = max(0, reading.ticks - baseline.ticks)
-    reason = "a jump beyond max_rate" if excess else "lower than the register, and neither a reset nor a wrap"
+def _quarantine(register: Register, steps: Steps, time: int, ticks: int) -> None:
+    assert steps.state.baseline is not None, "without a baseline a reading is one"
+    excess = max(0, ticks - steps.state.baseline.ticks)
     last = steps.state.flagged
-    linked = last is not None and register.plausible(reading.ticks - last[1], reading.time - last[0])
-    steps.flags.append(Flag(reading.time, reading.time, 1, reading.ticks, excess, reason, linked))
-    steps.state = replace(steps.state, flagged=(reading.time, reading.ticks))
+    linked = last is not None and register.plausible(ticks - last[1], time - last[0])
+    steps.flags.append(Flag(time, time, 1, ticks, excess, TOO_FAST if excess else TOO_LOW, linked))
+    steps.state = replace(steps.state, flagged=(time, ticks))
 
 
 def cases(flags: list[Flag]) -> Iterator[list[Flag]]:

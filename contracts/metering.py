@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from contracts.conditions import Condition
-from contracts.counter import Baseline, Counting
+from contracts.counter import Announcements, Baseline, Counting
 from contracts.judging import Key, Window, judge_condition, runs_at
 from contracts.meters import LOOK_BACK_MS, METERING, MeterState, Sight, Totals, last_known
 from contracts.periods import Period, Span, in_force
-from contracts.readings import Series
+from contracts.readings import NO_BOOT, Series
 from contracts.terms import Device, Terms
 from contracts.timeline import Held
 
@@ -26,6 +28,7 @@ class DeviceState:
 
     at: int
     entered: bool = False  # has it been in force yet?
+    boot: str | None = None  # the last one its telemetry named
     held: Mapping[Key, Held] = field(default_factory=dict)
     runs: Mapping[Condition, int] = field(default_factory=dict)
     meters: Mapping[str, MeterState] = field(default_factory=dict)
@@ -106,7 +109,8 @@ def _observe(terms: Terms, device: str, state: DeviceState, readings: Mapping[Ke
             verdict = judge_condition(window, device, meter.count, {}, closing=True)
             before = last_known(verdict.timeline, meters.get(name, MeterState()).before)
             meters[name] = MeterState(before=before)
-    return replace(state, at=end, held=_held_at(state, readings, end), runs={}, meters=meters)
+    _, boot = _restarts(device, state, readings, end)
+    return replace(state, at=end, boot=boot, held=_held_at(state, readings, end), runs={}, meters=meters)
 
 
 def _enter_force(terms: Terms, device: str, state: DeviceState) -> DeviceState:
@@ -141,17 +145,40 @@ def _meter(
     settled = min([end, *(verdict.settled for verdict in verdicts.values())])
     if settled < end:
         return _meter(terms, device, state, readings, settled, closing, exchanges)
-    within = tuple(moment for moment in exchanges if state.at <= moment < end)
-    sight = Sight(terms, device, window, verdicts, within)
+    moments, boot = _restarts(device, state, readings, end)
+    said = Announcements(moments, tuple(moment for moment in exchanges if state.at <= moment < end))
+    sight = Sight(terms, device, window, verdicts, said, closing)
     totals, meters = {}, {}
     for name, meter in terms.meters.items():
         totals[name], meters[name] = METERING[meter.kind](sight, name, state.meters.get(name, MeterState()))
     runs = {} if closing else runs_at(list(verdicts.values()), state.runs, end)
-    return totals, DeviceState(end, state.entered, _held_at(state, readings, end), runs, meters)
+    return totals, DeviceState(end, state.entered, boot, _held_at(state, readings, end), runs, meters)
 
 
 def _window(terms: Terms, state: DeviceState, readings: Mapping[Key, Series], end: int) -> Window:
     return Window(terms, Span(state.at, end), readings, state.held)
+
+
+def _restarts(
+    device: str, state: DeviceState, readings: Mapping[Key, Series], end: int
+) -> tuple[tuple[int, ...], str | None]:
+    """When the device announced a restart up to `end`, by another `boot` on any channel, and the last boot it named.
+
+    The first boot ever seen announces nothing (semantics §3).
+    """
+    seen: set[tuple[int, str]] = set()
+    for (reporter, _), every in readings.items():
+        series = every.between(state.at, end)
+        if reporter == device and len(series.boots):
+            changes = np.flatnonzero(np.diff(series.boots, prepend=NO_BOOT - 1))
+            named = changes[series.boots[changes] != NO_BOOT]
+            seen.update((int(series.times[place]), series.boot_names[int(series.boots[place])]) for place in named)
+    moments, boot = [], state.boot
+    for time, name in sorted(seen):
+        if boot is not None and name != boot:
+            moments.append(time)
+        boot = name
+    return tuple(moments), boot
 
 
 def _fresh(meter: MeterState) -> MeterState:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from contracts.counter import Counting, Flag, Register, Steps, count_steps
+from contracts.counter import STILL_WAITING, Announcements, Counting, Flag, Register, Steps, count_steps, flag_low
 from contracts.judging import Verdict, Window
 from contracts.periods import Span
 from contracts.readings import NOTHING, Ints
@@ -62,13 +62,14 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Everything the meters of a device see of one stretch; `exchanges` are the times of new meter ids in it."""
+    """Everything the meters of a device see of one stretch, and whether a period or the time in force ends with it."""
 
     terms: Terms
     device: str
     window: Window
     verdicts: Mapping[tuple[str, str], Verdict]
-    exchanges: tuple[int, ...]
+    said: Announcements
+    closing: bool
 
     @property
     def span(self) -> Span:
@@ -159,7 +160,10 @@ def _meter_counter(sight: Sight, name: str, state: MeterState) -> tuple[Totals, 
     channel = sight.terms.meters[name].counter
     assert channel is not None, "dispatched by kind"
     series = sight.window.series.get((sight.device, channel), NOTHING).between(sight.span.start, sight.span.end)
-    steps = count_steps(Register.of(sight.terms, name), state.counting, series, sight.exchanges)
+    steps = count_steps(Register.of(sight.terms, name), state.counting, series, sight.said)
+    low = steps.state.low
+    if sight.closing and low is not None and low.count:
+        steps.flags.append(flag_low(low, STILL_WAITING))
     on, off, unknown, under_way = _gated(sight, name, steps, state)
     known_ms, gaps, in_gap = sight.seen(name, state)
     opening = state.counting.baseline.ticks if state.counting.baseline else None

@@ -67,8 +67,12 @@ def price_flat(charge: Charge, share: Share, currency: str) -> Priced:
     exact = Fraction(charge.price.flat) * share.fraction
     text = f"{grouped(charge.price.flat)} {currency}"
     if share.days != share.of:
-        text += f" × {share.days} of {share.of} days = {grouped(exact)} {currency}"
+        text += f"{_days(share)} = {grouped(exact)} {currency}"
     return Priced(exact, (Step(text, exact),))
+
+
+def _days(share: Share) -> str:
+    return "" if share.days == share.of else f" × {share.days} of {share.of} days"
 
 
 def price_quantity(terms: Terms, charge: Charge, quantity: Decimal, share: Share) -> Priced:
@@ -82,7 +86,7 @@ def price_quantity(terms: Terms, charge: Charge, quantity: Decimal, share: Share
         rest = max(Decimal(0), quantity - included)
         before.append(_allowance_step(quantity, included, rest, unit, charge.allowance.included, share))
         quantity = rest
-    priced = _price(charge, quantity, unit, terms.currency)
+    priced = _price(charge, quantity, share, unit, terms.currency)
     return Priced(priced.exact, (*before, *priced.steps))
 
 
@@ -91,13 +95,13 @@ def _allowance_step(
 ) -> Step:
     text = f"{grouped(quantity)} {unit} − {grouped(included)} included"
     if share.days != share.of:
-        text += f" ({grouped(agreed)} × {share.days} of {share.of} days)"
+        text += f" ({grouped(agreed)}{_days(share)})"
     if quantity < included:
         return Step(f"{text}: {grouped(included - quantity)} {unit} not used, nothing above the allowance")
     return Step(f"{text} = {grouped(rest)} {unit}")
 
 
-def _price(charge: Charge, quantity: Decimal, unit: str, currency: str) -> Priced:
+def _price(charge: Charge, quantity: Decimal, share: Share, unit: str, currency: str) -> Priced:
     price = charge.price
     if price.per_unit is not None:
         exact = Fraction(quantity) * Fraction(price.per_unit)
@@ -105,7 +109,7 @@ def _price(charge: Charge, quantity: Decimal, unit: str, currency: str) -> Price
     if price.package is not None:
         return _packages(price.package, quantity, unit, currency)
     assert price.graduated is not None, "a price has exactly one model"
-    return _graduated(price.graduated, quantity, unit, currency, charge.flat_at_zero)
+    return _graduated(charge, price.graduated, quantity, share, unit, currency)
 
 
 def _packages(package: Package, quantity: Decimal, unit: str, currency: str) -> Priced:
@@ -119,12 +123,14 @@ def _packages(package: Package, quantity: Decimal, unit: str, currency: str) -> 
     return Priced(exact, (Step(f"{text} × {grouped(package.price)} {currency}", exact),))
 
 
-def _graduated(tiers: tuple[Tier, ...], quantity: Decimal, unit: str, currency: str, flat_at_zero: bool) -> Priced:
-    """Each unit at the price of its tier (lower, upper], and the flat of each tier entered."""
+def _graduated(
+    charge: Charge, tiers: tuple[Tier, ...], quantity: Decimal, share: Share, unit: str, currency: str
+) -> Priced:
+    """Each unit at the price of its tier (lower, upper], and the flat of each tier entered, by days in force."""
     total, lower = Sum(), Decimal(0)
     for place, tier in enumerate(tiers):
         entered = quantity > lower
-        if not entered and not (place == 0 and flat_at_zero):
+        if not entered and not (place == 0 and charge.flat_at_zero):
             break
         upper = quantity if tier.up_to is None else min(quantity, tier.up_to)
         reach = f"above {grouped(lower)}" if tier.up_to is None else f"{grouped(lower)} to {grouped(tier.up_to)}"
@@ -133,7 +139,8 @@ def _graduated(tiers: tuple[Tier, ...], quantity: Decimal, unit: str, currency: 
             text = f"tier {reach} {unit}: {grouped(units)} {unit} × {grouped(tier.unit)} {currency}"
             total.add(text, Fraction(units) * Fraction(tier.unit))
         if tier.flat:
-            total.add(f"tier {reach} {unit}: flat {grouped(tier.flat)} {currency}", Fraction(tier.flat))
+            flat, days = Fraction(tier.flat) * share.fraction, _days(share)
+            total.add(f"tier {reach} {unit}: flat {grouped(tier.flat)} {currency}{days}", flat)
         lower = tier.up_to or lower
     if not total.steps:
         total.add(f"{grouped(quantity)} {unit}: no tier entered", Fraction(0))

@@ -155,36 +155,33 @@ class Judged:
 def judge(columns: Columns, clock: Clock) -> Judged:
     """Sort readings by time and decide which one of each moment stands.
 
-    The first to arrive stands; the same ticks again are a duplicate, other ticks a conflict. A reading that the clock
-    terms refuse is quarantined and does not take the moment from one that is right.
+    The first to arrive stands; the same ticks again are a duplicate, other ticks a conflict. Where the clock terms
+    refuse the one that stands it is quarantined, and stays so however often it is sent again.
     """
     times = columns.times
     if len(times) and np.any(times[1:] < times[:-1]):
         columns = columns.at(np.argsort(times, kind="stable"))
         times = columns.times
     dispositions = np.zeros(len(times), np.int8)
-    refused = clock.refuses(times, columns.arrivals)
-    dispositions[refused] = Disposition.QUARANTINED
-    places = np.flatnonzero(~refused)
-    if len(places) > 1:
-        same = np.concatenate([[False], times[places][1:] == times[places][:-1]])
-        if same.any():
-            first = np.maximum.accumulate(np.where(same, 0, np.arange(len(places))))
-            equal = columns.ticks[places] == columns.ticks[places[first]]
-            dispositions[places[same & equal]] = Disposition.DUPLICATE
-            dispositions[places[same & ~equal]] = Disposition.CONFLICTING
+    dispositions[clock.refuses(times, columns.arrivals)] = Disposition.QUARANTINED
+    again = np.concatenate([[False], times[1:] == times[:-1]])[: len(times)]
+    if again.any():
+        first = np.maximum.accumulate(np.where(again, 0, np.arange(len(times))))
+        equal = columns.ticks == columns.ticks[first]
+        dispositions[again & equal] = Disposition.DUPLICATE
+        dispositions[again & ~equal] = Disposition.CONFLICTING
     return Judged(columns, dispositions)
 
 
 def lateness(times: Ints, arrivals: Ints, clock: Clock, newest: int = 0) -> Flags:
     """Which readings, given in order of arrival, are earlier than the newest seen before them (semantics §8).
 
-    `newest` is the newest already seen. What the clock terms quarantine is neither late nor seen, so that one device
-    clock in the far future does not make every later reading late.
+    `newest` is the newest already seen. What the clock terms refuse is not seen, so that one device clock in the far
+    future does not make every later reading late.
     """
-    judged = ~clock.refuses(times, arrivals)
-    seen = np.maximum.accumulate(np.concatenate([[newest], np.where(judged, times, 0)]))[:-1]
-    late: Flags = judged & (times < seen) & (arrivals != ARRIVAL_UNKNOWN)
+    trusted = np.where(clock.refuses(times, arrivals), 0, times)
+    seen = np.maximum.accumulate(np.concatenate([[newest], trusted]))[:-1]
+    late: Flags = (times < seen) & (arrivals != ARRIVAL_UNKNOWN)
     return late
 
 

@@ -52,12 +52,12 @@ def read_state(terms: Terms, document: Mapping[str, Any]) -> State:
                 held[device, channel] = _read_held(terms, channel, reading)
     devices = {}
     for device in (device.id for device in terms.devices):
-        entry = entries.get(device, {"in_force": False, "meters": {}})
+        entry = entries.get(device, {"in_force": False, "boot": None, "meters": {}})
         mine = {key: held[key] for key in keys_of(terms, device) if key in held}
         meters = {
             name: _read_meter(terms, name, meter) for name, meter in entry["meters"].items() if name in terms.meters
         }
-        devices[device] = DeviceState(at, entry["in_force"], mine, {}, meters)
+        devices[device] = DeviceState(at, entry["in_force"], entry["boot"], mine, {}, meters)
     return State(at, devices)
 
 
@@ -66,6 +66,7 @@ def _device(terms: Terms, device: str, state: DeviceState) -> dict[str, Any]:
     meters = {name: _meter(terms, name, state.meters[name]) for name in terms.meters if name in state.meters}
     return {
         "in_force": state.entered,
+        "boot": state.boot,
         "channels": {channel: _held(terms, channel, reading) for channel, reading in held.items() if reading},
         "meters": {name: meter for name, meter in meters.items() if meter},
     }
@@ -101,13 +102,14 @@ def _meter(terms: Terms, name: str, state: MeterState) -> dict[str, Any]:
     counting, document = state.counting, dict[str, Any]()
     if counting.baseline:
         baseline = counting.baseline
-        document["baseline"] = {**_held(terms, channel, (baseline.time, baseline.ticks)), "boot": baseline.boot}
+        document["baseline"] = _held(terms, channel, (baseline.time, baseline.ticks))
     if counting.low:
         low = counting.low
         value = _value(terms, channel, low.ticks)
         document["waiting"] = {"value": value, "first": rfc3339(low.first), "latest": rfc3339(low.latest)}
-    if counting.exchanged is not None:
-        document["exchanged"] = rfc3339(counting.exchanged)
+    for announced in ("restarted", "exchanged"):
+        if getattr(counting, announced):
+            document[announced] = True
     return document
 
 
@@ -117,11 +119,11 @@ def _read_meter(terms: Terms, name: str, document: Mapping[str, Any]) -> MeterSt
         before = document.get("before")
         state = (TRUE if before["holds"] else FALSE, checked_time(before["until"])) if before else None
         return MeterState(before=state)
-    baseline, waiting, exchanged = (document.get(key) for key in ("baseline", "waiting", "exchanged"))
-    start = Baseline(*_read_held(terms, channel, baseline), baseline["boot"]) if baseline else None
+    baseline, waiting = document.get("baseline"), document.get("waiting")
+    start = Baseline(*_read_held(terms, channel, baseline)) if baseline else None
     low = None
     if waiting:
         ticks = _read_ticks(terms, channel, waiting["value"])
         low = Low(ticks, checked_time(waiting["first"]), checked_time(waiting["latest"]), 0)
-    counting = Counting(start, low, checked_time(exchanged) if exchanged else None)
+    counting = Counting(start, low, document.get("restarted", False), document.get("exchanged", False))
     return MeterState(counting=counting)
