@@ -11,7 +11,7 @@ import numpy as np
 
 from contracts.canonical import readable, sha256
 from contracts.contract import Contract
-from contracts.evidence import Manifest, Part, header, reading_parts
+from contracts.evidence import Entry, Manifest, Part, header, reading_parts, tzdata_version
 from contracts.judging import Key
 from contracts.metering import State, opening_state
 from contracts.periods import Period, period_named, periods_until
@@ -42,10 +42,12 @@ def compute_period(
     keep: Callable[[Part], None],
     cut: dict[str, Any] | None = None,
     events: Iterable[Event] = (),
+    tzdata: str | None = None,
 ) -> Outcome:
     """The statement of one period and its evidence, each part of which is handed to `keep` as it is made.
 
-    `cut` names the journal position up to which readings are in; `events` are the period's, as the evidence holds them.
+    `cut` names the journal position up to which readings are in; `events` are the period's, as the evidence holds
+    them; `tzdata` is the version of the time zone rules to name, where it is not the one in use.
     """
     terms = contract.terms
     metered, closing = meter_period(terms, period, opening, given)
@@ -61,7 +63,8 @@ def compute_period(
     for part in reading_parts(terms, period, inside, flagged_times(terms, metered, inside)):
         keep(manifest.take(part))
     late = {(each.device.id, channel): counts.late for each in metered for channel, counts in each.counts.items()}
-    head = header(contract, period, manifest, cut, late)
+    rejected = {(each.device.id, channel): count for each in metered for channel, count in each.refused.items()}
+    head = header(contract, period, manifest, cut=cut, tzdata=tzdata or tzdata_version(), late=late, rejected=rejected)
     keep(head)
     document["closing_state_sha256"] = sha256(closing_part.data)
     document["evidence"] = {
@@ -69,6 +72,7 @@ def compute_period(
         "parts": len(manifest.entries),
         "readings": manifest.readings,
         "events": manifest.events,
+        "locator": Entry.of(head).document()["locator"],
     }
     document["input"] = cut
     return Outcome(document, closing)

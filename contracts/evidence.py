@@ -191,16 +191,20 @@ def csv_text(text: str) -> str:
 
 
 def header(
-    contract: Contract, period: Period, manifest: Manifest, cut: dict[str, Any] | None, late: Mapping[Key, int]
+    contract: Contract,
+    period: Period,
+    manifest: Manifest,
+    *,
+    cut: dict[str, Any] | None,
+    tzdata: str,
+    late: Mapping[Key, int],
+    rejected: Mapping[Key, int],
 ) -> Part:
-    """The part that names all others: terms, cut, versions, late readings by channel, and the digest of each part.
+    """The part that names all others: terms, cut, versions, two counts by channel, and the digest of each part.
 
-    `late` is counted by order of arrival, which parts sorted by time do not keep; so the header states it.
+    `late` is counted by order of arrival, which parts sorted by time do not keep, and what was `rejected` has no
+    line in a part; so the header states both.
     """
-    late_by_device: dict[str, dict[str, int]] = {}
-    for (device, channel), count in sorted(late.items()):
-        if count:
-            late_by_device.setdefault(device, {})[channel] = count
     document = {
         "schema": SCHEMA,
         "contract": contract.terms.id,
@@ -209,10 +213,24 @@ def header(
         "end": rfc3339(period.span.end),
         "terms_sha256": contract.sha256,
         "cut": cut,
-        "tzdata": version("tzdata"),
+        "tzdata": tzdata,
         "holidays": {},
-        "late": late_by_device,
+        "late": _by_device(late),
+        "rejected": _by_device(rejected),
         "parts": [entry.document() for entry in sorted(manifest.entries, key=lambda entry: entry.path)],
         "terms": contract.text.splitlines(keepends=True),
     }
     return Part("header.json", readable(document))
+
+
+def _by_device(counts: Mapping[Key, int]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (device, channel), count in sorted(counts.items()):
+        if count:
+            found.setdefault(device, {})[channel] = count
+    return found
+
+
+def tzdata_version() -> str:
+    """The version of the time zone rules in use, which a statement's period bounds depend on."""
+    return version("tzdata")

@@ -61,6 +61,14 @@ class Table:
     rows: dict[Key, Rows] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
 
+    def extend(self, other: Table) -> None:
+        """Take in another table's rows, after this one's."""
+        for key, rows in other.rows.items():
+            mine = self.rows.setdefault(key, Rows())
+            for name in Rows.__slots__:
+                getattr(mine, name).extend(getattr(rows, name))
+        self.refused += other.refused
+
     def columns(self, terms: Terms) -> dict[Key, Columns]:
         """The rows of the contract's devices and channels, in ticks and in order of arrival."""
         devices = {device.id for device in terms.devices}
