@@ -64,6 +64,12 @@ class Entry:
         lines = part.data.splitlines(keepends=True)
         return Entry(part.path, sha256(part.data), len(lines), locator(lines))
 
+    @staticmethod
+    def read(document: Mapping[str, Any]) -> Entry:
+        """The entry as a header holds it."""
+        first, second = (int(value, 16) for value in document["locator"])
+        return Entry(document["path"], document["sha256"], document["lines"], (first, second))
+
     def document(self) -> dict[str, Any]:
         """As the header holds it; numbers beyond what JSON keeps exactly are hexadecimal text."""
         sums = [f"{value:016x}" for value in self.locator]
@@ -101,7 +107,7 @@ def altered_line(entry: Entry, data: bytes) -> int | None:
     if first == 0:
         return None
     number = second * pow(first, -1, _PRIME) % _PRIME
-    return number if 1 <= number <= max(len(lines), entry.lines) else None
+    return number if 1 <= number <= len(lines) else None
 
 
 def pack(data: bytes) -> bytes:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from contracts.canonical import canonical, sha256
 from contracts.compute import compute_period
 from contracts.contract import Contract, read_contract
-from contracts.evidence import GZIP_HEADER, Entry, Part, altered_line
+from contracts.evidence import COLUMNS, GZIP_HEADER, Entry, Part, altered_line
 from contracts.judging import Key
 from contracts.periods import period_named
 from contracts.problems import ProblemsFound
@@ -60,9 +60,10 @@ class Report:
 
 
 class _Unreadable(Exception):  # noqa: N818 - carries a finding
-    def __init__(self, where: str, message: str) -> None:
+    def __init__(self, where: str, message: str, text: bytes = b"") -> None:
         super().__init__(message)
         self.finding = Finding(where, message)
+        self.text = text
 
 
 def verify(
@@ -86,7 +87,7 @@ def verify(
         parts, damaged = _parts(read_part, head, paths)
         report.findings += damaged
         report.checks.append(f"{len(parts)} of {len(head['parts'])} parts are as their digests say")
-        if not report.findings:
+        if not damaged:
             report.findings += _recompute(statement, head, parts, previous, report)
     except _Unreadable as unreadable:
         report.findings.append(unreadable.finding)
@@ -100,24 +101,29 @@ def _read(read_part: ReadPart, path: str) -> bytes:
     data = read_part(path)
     if data is None:
         raise _Unreadable(path, "this part is missing from the evidence")
-    return unpack(path, data) if path.endswith(".gz") else data
+    if not path.endswith(".gz"):
+        return data
+    text, complaint = unpack(data)
+    if complaint:
+        raise _Unreadable(path, complaint, text)
+    return text
 
 
-def unpack(path: str, data: bytes) -> bytes:
-    """The bytes in a gzip member as this software writes it; raises for anything else, naming the line it reads to."""
-    if data[: len(GZIP_HEADER)] != GZIP_HEADER:
-        raise _Unreadable(path, "the first bytes of the archive were altered (line 1)")
+def unpack(data: bytes) -> tuple[bytes, str]:
+    """The text in a gzip member as this software writes it, as far as it can be read, and what is wrong with it."""
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     text = b""
     try:
         for start in range(len(GZIP_HEADER), len(data), 64):  # in small bites, to know how far the text can be read
             text += inflate.decompress(data[start : start + 64])
     except zlib.error:
-        raise _Unreadable(path, f"the archive was altered: unreadable at line {text.count(b'\n') + 1}") from None
-    expected = zlib.crc32(text).to_bytes(4, "little") + (len(text) % 2**32).to_bytes(4, "little")
-    if not inflate.eof or inflate.unused_data != expected:
-        raise _Unreadable(path, f"the archive was altered: its text of {text.count(b'\n')} lines fails its own check")
-    return text
+        return text, "the archive was altered and cannot be read to its end"
+    check = zlib.crc32(text).to_bytes(4, "little") + (len(text) % 2**32).to_bytes(4, "little")
+    if data[: len(GZIP_HEADER)] != GZIP_HEADER:
+        return text, "the first bytes of the archive were altered"
+    if not inflate.eof or inflate.unused_data != check:
+        return text, "the archive was altered: its text fails the archive's own check"
+    return text, ""
 
 
 def _json(data: bytes, path: str) -> dict[str, Any]:
@@ -167,10 +173,8 @@ def _root(
     data = _read(read_part, "header.json")
     evidence = statement["evidence"]
     if sha256(data) != evidence["root_sha256"]:
-        sums = evidence.get("locator")
-        entry = Entry("header.json", "", data.count(b"\n"), tuple(int(value, 16) for value in sums)) if sums else None
-        line = altered_line(entry, data) if entry else None
-        yield Finding("header.json", f"{_line_text(line)} its digest is not the root that the statement holds")
+        entry = Entry.read({"path": "header.json", "sha256": "", "lines": 0, "locator": evidence["locator"]})
+        yield Finding("header.json", f"{_place(entry, data)}its digest is not the root that the statement holds")
     elif (
         head["terms_sha256"] != statement["terms_sha256"]
         or sha256("".join(head["terms"]).encode()) != head["terms_sha256"]
@@ -180,8 +184,16 @@ def _root(
         report.checks.append("the evidence is the one the statement names, with its terms")
 
 
-def _line_text(line: int | None) -> str:
-    return f"line {line} was altered:" if line else "more than one line was altered:"
+def _place(entry: Entry, data: bytes) -> str:
+    """Which line was altered: known exactly if it is one alone, else the first that no longer reads as a reading."""
+    line = altered_line(entry, data)
+    if line is not None:
+        return f"line {line} was altered: "
+    start = ",".join(entry.path.split("/")[1:3]).encode() + b","
+    for number, text in enumerate(data.splitlines(keepends=True)[1:], start=2):
+        if not (text.startswith(start) and text.count(b",") == COLUMNS.count(",") and text.endswith(b"\n")):
+            return f"more than one line was altered, the first that does not read is line {number}: "
+    return "more than one line was altered: "
 
 
 def _parts(read_part: ReadPart, head: Mapping[str, Any], paths: list[str]) -> tuple[dict[str, bytes], list[Finding]]:
@@ -189,18 +201,17 @@ def _parts(read_part: ReadPart, head: Mapping[str, Any], paths: list[str]) -> tu
     good, findings = {}, []
     entries = {entry["path"]: entry for entry in head["parts"]}
     for path, listed in entries.items():
-        entry = Entry(
-            path, listed["sha256"], listed["lines"], (int(listed["locator"][0], 16), int(listed["locator"][1], 16))
-        )
+        entry = Entry.read(listed)
         try:
             data = _read(read_part, path)
         except _Unreadable as unreadable:
-            findings.append(unreadable.finding)
+            place = _place(entry, unreadable.text) if unreadable.text else ""
+            findings.append(Finding(path, f"{place}{unreadable.finding.message}"))
             continue
         if sha256(data) == entry.sha256:
             good[path] = data
         else:
-            findings.append(Finding(path, f"{_line_text(altered_line(entry, data))} its digest is another one"))
+            findings.append(Finding(path, f"{_place(entry, data)}its digest is another one"))
     extra = sorted(set(paths) - set(entries) - {"header.json"})
     findings += [Finding(path, "this file is not part of the evidence that was signed") for path in extra]
     return good, findings
