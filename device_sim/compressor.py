@@ -115,8 +115,8 @@ def _flow(seed: int, day: Day, stamps: Ints, worked: Ints, peak: Ints) -> Ints:
 
 def _pressure(seed: int, worked_yesterday: bool, stamps: Ints, flow: Ints, running: Flags, peak: Ints) -> Ints:
     """Line pressure in 0.01 bar: lower the more air is drawn, below 7 bar in a peak, leaking away when nothing runs."""
-    steady = np.clip(778 - (flow - 2_000) // 90 + draws(seed, "ripple", stamps, 7) - 3, 700, 780)
-    sagging = 655 + draws(seed, "sag", stamps, 44)
+    steady = np.clip(778 - (flow - 2_000) // 66 + draws(seed, "ripple", stamps, 7) - 3, 700, 780)
+    sagging = 655 + draws(seed, "sag", stamps, 45)
     minute = np.arange(len(stamps), dtype=np.int64)
     # At midnight it has stood still for an hour, or since the day before yesterday.
     last_run = -60 if worked_yesterday else -1_500

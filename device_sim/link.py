@@ -95,11 +95,10 @@ async def deliver(
         try:
             async with _connected(broker, card) as (client, lost):
                 await _send(client, lost, card, open_window, delivered)
+                pause_s, lost_at = FIRST_PAUSE_S, None
                 async for window in windows:
                     open_window[:] = window
                     await _send(client, lost, card, open_window, delivered)
-                    pause_s, lost_at = FIRST_PAUSE_S, None
-                await client.publish(card.topic, card.status(False, now_ms()), qos=1, retain=True)
                 return
         except aiomqtt.MqttError as error:
             lost_at = lost_at or time.monotonic()
@@ -127,7 +126,7 @@ async def stopped_within(stop: asyncio.Event | None, seconds: float) -> bool:
 
 @asynccontextmanager
 async def _connected(broker: Broker, card: Card) -> AsyncIterator[tuple[aiomqtt.Client, asyncio.Task[None]]]:
-    """A connection on which the device has said that it is online, and a task that fails when the connection does."""
+    """A connection on which the device is online until the block ends, and a task that fails when it is lost."""
     client = aiomqtt.Client(
         broker.host,
         broker.port,
@@ -145,6 +144,11 @@ async def _connected(broker: Broker, card: Card) -> AsyncIterator[tuple[aiomqtt.
             await client.publish(card.topic, card.status(True, now_ms()), qos=1, retain=True)
             yield client, lost
         finally:
+            # However the device comes to leave: a polite disconnection would discard the last will. Where the
+            # connection is gone, the will speaks.
+            with suppress(aiomqtt.MqttError):
+                if not lost.done():
+                    await client.publish(card.topic, card.status(False, now_ms()), qos=1, retain=True, timeout=5)
             lost.cancel()
             with suppress(asyncio.CancelledError, aiomqtt.MqttError):
                 await lost

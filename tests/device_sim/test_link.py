@@ -13,7 +13,7 @@ import pytest
 
 from device_sim.days import HOUR_MS
 from device_sim.link import Broker, Card, LinkError, Message, deliver
-from device_sim.publish import publish_history
+from device_sim.publish import publish_history, publish_live
 from device_sim.scenario import shipped
 
 from .conftest import listening, local_ms, serving
@@ -91,8 +91,20 @@ async def test_a_device_that_dies_leaves_its_last_will(broker: Broker) -> None:
         "online": False,
         "boot": "p-0001",
         "firmware": "3.2.0",
-        "meter": "P-20117",
+        "meter": "P-20931",
     }
+
+
+async def test_a_device_that_is_interrupted_still_says_goodbye(broker: Broker) -> None:
+    """Ctrl-C in the middle of a simulation leaves no device standing there as online."""
+    live = asyncio.create_task(publish_live(shipped("office-printer"), broker, asyncio.Event()))
+    async with listening(broker, "status/printer-01") as heard:
+        await heard.until(lambda heard: bool(heard.messages) and heard.statuses("printer-01")[-1]["online"])
+        live.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await live
+        await heard.until(lambda heard: not heard.statuses("printer-01")[-1]["online"])
+    assert "t" in heard.statuses("printer-01")[-1]
 
 
 async def _one_message() -> AsyncIterator[list[Message]]:

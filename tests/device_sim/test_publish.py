@@ -23,7 +23,7 @@ devices:
   - {id: comp-02, model: compressor, seed: 12}
 faults:
   - {kind: late_batch, device: comp-02, at: 10h, for: 20m}
-  - {kind: burst, device: comp-01, at: 12h, for: 5m}
+  - {kind: burst, device: comp-01, at: 12h5m, for: 5m}
 """
 
 
@@ -67,7 +67,7 @@ async def test_arrays_are_as_long_as_asked_and_a_burst_is_not_packed(broker: Bro
         await publish_history(scenario, broker, START, end, sets_per_message=20)
         await heard.until(_complete({"comp-01": 780}))
         sizes = [len(content) if isinstance(content, list) else 1 for _, content, _ in heard.messages]
-        assert sizes == [20] * 36 + [1] * 5 + [20] * 2 + [15]
+        assert sizes == [20] * 36 + [5] + [1] * 5 + [20] * 2 + [10]
         await publish_history(scenario, broker, START, START + HOUR_MS, sets_per_message=1)
         await heard.until(_complete({"comp-01": 840}))
         assert all(isinstance(content, dict) for _, content, _ in heard.messages[-60:])

@@ -47,6 +47,15 @@ def test_air_is_the_sum_of_every_report_held_until_the_next() -> None:
     assert off_spec > 0
 
 
+def test_seven_bar_exactly_is_in_spec() -> None:
+    """Air at 7.00 bar, which every month has, counts as delivered at 7 bar and above."""
+    edge = next(one for one in speak(COMPRESSOR, "a", START, START, END) if one.values["pressure"] == 7.0)
+    assert float(edge.values["air_flow"]) > 0
+    assert air_delivered(COMPRESSOR, edge.t_ms, edge.t_ms + 60_000) == Air(
+        _delivered(edge.values["air_flow"], 60_000), Fraction(0)
+    )
+
+
 def test_truth_is_additive_wherever_it_is_cut() -> None:
     """A cut between two reports loses nothing: the parts add up to the whole."""
     cut = local_ms(2026, 10, 2, 12) + 12_345
