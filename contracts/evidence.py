@@ -99,15 +99,28 @@ def locator(lines: Iterable[bytes]) -> tuple[int, int]:
     return total % _PRIME, weighted % _PRIME
 
 
-def altered_line(entry: Entry, data: bytes) -> int | None:
-    """The number of the one line that differs from what the entry describes; None if it is more than one line."""
+def altered_line(entry: Entry, data: bytes) -> tuple[int, str] | None:
+    """The one line that was altered, removed or added since the entry was made; None if it is more than one line."""
     lines = data.splitlines(keepends=True)
     found = locator(lines)
     first, second = (found[0] - entry.locator[0]) % _PRIME, (found[1] - entry.locator[1]) % _PRIME
     if first == 0:
         return None
-    number = second * pow(first, -1, _PRIME) % _PRIME
-    return number if 1 <= number <= len(lines) else None
+    if len(lines) == entry.lines:
+        number = second * pow(first, -1, _PRIME) % _PRIME
+        return (number, "altered") if 1 <= number <= len(lines) else None
+    if abs(len(lines) - entry.lines) > 1:
+        return None
+    # A line removed or added moves all that follow by one: its number is where both sums are explained at once.
+    removed = len(lines) < entry.lines
+    moved = sum(map(zlib.crc32, lines)) if removed else sum(map(zlib.crc32, lines)) - zlib.crc32(lines[0])
+    for number in range(1, len(lines) + 2 if removed else len(lines) + 1):
+        explained = number * first - moved if removed else number * first + moved
+        if (second - explained) % _PRIME == 0:
+            return number, "removed" if removed else "added"
+        place = number - 1 if removed else number
+        moved -= zlib.crc32(lines[place]) if place < len(lines) else 0
+    return None
 
 
 def pack(data: bytes) -> bytes:

@@ -173,7 +173,7 @@ def _root(
     data = _read(read_part, "header.json")
     evidence = statement["evidence"]
     if sha256(data) != evidence["root_sha256"]:
-        entry = Entry.read({"path": "header.json", "sha256": "", "lines": 0, "locator": evidence["locator"]})
+        entry = Entry.read({"path": "header.json", "sha256": "", "lines": data.count(b"\n"), "locator": evidence["locator"]})
         yield Finding("header.json", f"{_place(entry, data)}its digest is not the root that the statement holds")
     elif (
         head["terms_sha256"] != statement["terms_sha256"]
@@ -186,9 +186,11 @@ def _root(
 
 def _place(entry: Entry, data: bytes) -> str:
     """Which line was altered: known exactly if it is one alone, else the first that no longer reads as a reading."""
-    line = altered_line(entry, data)
-    if line is not None:
-        return f"line {line} was altered: "
+    if sha256(data) == entry.sha256:
+        return "the readings are intact, but "
+    found = altered_line(entry, data)
+    if found is not None:
+        return f"line {found[0]} was {found[1]}: "
     start = ",".join(entry.path.split("/")[1:3]).encode() + b","
     for number, text in enumerate(data.splitlines(keepends=True)[1:], start=2):
         if not (text.startswith(start) and text.count(b",") == COLUMNS.count(",") and text.endswith(b"\n")):
