@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import zstandard
 
@@ -90,14 +90,15 @@ class Journal:
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self._path = path
         self._writer: sqlite3.Connection | None = writer
-        self._reader = _connect(path)
+        self._reader = _connect(path, "rw")
         self._compress = zstandard.ZstdCompressor(level=1).compress
         self._uncertain: tuple[tuple[Message, ...], Tip] | None = None
+        self._known = 0  # the last position we know to be written
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the journal at `path`, made if it does not exist; JournalError where it is something else."""
-        return cls(path, _prepared(path))
+        return cls(path, _prepared(path, "rwc"))
 
     def append(self, messages: tuple[Message, ...]) -> Tip:
         """Make these messages durable as the next batch and say where it is.
@@ -107,7 +108,8 @@ class Journal:
         """
         assert messages, "an empty batch has no meaning"
         try:
-            connection = self._writer = self._writer or _prepared(self._path)
+            # Opened again after a failure it must be the same file, never a new one in its place.
+            connection = self._writer = self._writer or _prepared(self._path, "rw")
             if self._uncertain:
                 attempted, tip = self._uncertain
                 self._uncertain = None
@@ -122,13 +124,14 @@ class Journal:
         # IMMEDIATE takes the write lock first, so that the tip read next is the one this batch follows.
         connection.execute("BEGIN IMMEDIATE")
         before, last_ms = _last(connection)
+        assert before.position >= self._known, "batches that were written are gone from the journal"
         body, last_ms = pack(messages, last_ms)
         tip = Tip(before.position + 1, _link(before.position + 1, before.sha256, body))
         row = (tip.position, tip.sha256, before.sha256, len(messages), last_ms, self._compress(body))
         connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", row)
         self._uncertain = (messages, tip)
         connection.execute("COMMIT")
-        self._uncertain = None
+        self._uncertain, self._known = None, tip.position
         return tip
 
     def _reopen_next_time(self) -> None:
@@ -220,17 +223,23 @@ def _sha256_at(connection: sqlite3.Connection, position: int) -> bytes | None:
     return row[0] if row else None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
     # Transactions are begun and ended by hand; SQLite itself serialises the threads that share a connection.
     try:
-        return sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=_LOCK_WAIT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
     except sqlite3.OperationalError as error:
         raise JournalError(f"{path} cannot be opened: {error}; check that its folder exists") from error
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
     """A connection to write by: the file is ours, of a version we know, and durable on commit."""
-    connection = _connect(path)
+    connection = _connect(path, mode)
     try:
         _migrate(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")

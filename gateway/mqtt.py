@@ -97,6 +97,7 @@ class MqttSource:
             await asyncio.wait({link}, timeout=_GOODBYE_WITHIN_S)
             return clean
         finally:
+            self._finished.cancel()  # from here on nothing that still happens is taken in
             link.cancel()
             await asyncio.gather(link, return_exceptions=True)
             self._writer.shutdown(wait=True)

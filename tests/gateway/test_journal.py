@@ -154,6 +154,16 @@ class DeafConnection:
         self._real.close()
 
 
+def test_a_journal_that_vanished_is_not_begun_anew(journal: Journal, tmp_path: Path) -> None:
+    """If the file is gone when it is opened again, that is an error, not a new journal from position 1."""
+    journal.append(messages(b"a"))
+    journal._reopen_next_time()
+    for file in tmp_path.glob("journal.db*"):
+        file.unlink()
+    with pytest.raises(JournalError, match="cannot be opened"):
+        journal.append(messages(b"b"))
+
+
 def test_two_writers_make_one_chain(tmp_path: Path) -> None:
     """A command that appends an event while the gateway runs continues the same chain."""
     with Journal.open(tmp_path / "journal.db") as gateway, Journal.open(tmp_path / "journal.db") as command:

@@ -334,6 +334,51 @@ async def test_over_tls_nothing_is_left_in_the_buffers(
         await until(lambda: {payload for _, payload in numbered(3_000)} <= set(payloads(journal)))
 
 
+async def test_a_stop_longer_than_the_keepalive_is_survived(
+    broker: EmbeddedBroker, journal: Journal, publish: Publish, tmp_path: Path
+) -> None:
+    """If nothing is read for so long that the broker hangs up, we come back once there is room, and lose nothing."""
+    connection = Connection(port=broker.port, keepalive_s=1)
+    await subscribed(connection, journal)
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    with capture_logs() as said:
+        async with running(MqttSource(connection, journal, limits=Limits(waiting_messages=5))):
+            other.execute("BEGIN IMMEDIATE")
+            await publish(broker.port, numbered(200))
+            await until(lambda: any(entry["event"] == "no connection to the broker" for entry in said))
+            other.execute("ROLLBACK")
+            await until(lambda: {payload for _, payload in numbered(200)} <= set(payloads(journal)))
+    other.close()
+
+
+async def test_a_broker_that_never_answers_is_tried_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that accepts the connection and stays silent is given up after a while, with that reason."""
+    monkeypatch.setattr("gateway.link._ANSWER_WITHIN_S", 0.3)
+
+    async def listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    silent = await asyncio.start_server(listen_only, "127.0.0.1", 0)
+    with capture_logs() as said:
+        async with running(MqttSource(Connection(port=silent.sockets[0].getsockname()[1]), journal)):
+            await until(lambda: bool(said))
+    assert said[0]["reason"] == "the broker does not answer"
+    silent.close()
+    await silent.wait_closed()
+
+
+async def test_a_refused_subscription_is_said_and_tried_again(broker: EmbeddedBroker, journal: Journal) -> None:
+    """A broker that will not give us a topic is not quietly left to keep it; the reason names the topics."""
+    topics = tuple(f"line-{number}/+" for number in range(70))  # more than the embedded broker allows a session
+    with capture_logs() as said:
+        async with running(MqttSource(Connection(port=broker.port, topics=topics), journal)):
+            await until(lambda: any("reason" in entry for entry in said))
+    (reason,) = {entry["reason"] for entry in said if "reason" in entry}
+    assert "refuses the subscription to line-" in reason
+
+
 async def test_a_journal_locked_by_another_program_is_waited_for(journal: Journal, tmp_path: Path) -> None:
     """Someone who inspects the journal with another tool delays the gateway and breaks nothing."""
     other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
