@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,34 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.message import Cut, Message
-from gateway.payloads import Decoded, Event, Layout, Mapped, Refusal, Rejected, Shape, Status, Telemetry, decode
+from gateway.payloads import Event, Layout, Refusal, Status, Telemetry, decode
 from gateway.payloads.document import parse
 from gateway.payloads.fields import EARLIEST_MS, LATEST_MS
 from gateway.payloads.json import _careful, _quick_list, _quick_set
-
-NEW_YEAR_MS = 1_767_225_600_000
-ARRIVAL_MS = NEW_YEAR_MS + 5_000
-
-
-def sent(payload: Any, topic: str = "telemetry/comp-01", layout: Layout | None = None) -> Decoded:
-    """Decode a payload given as bytes, or as what JSON is to be made of."""
-    raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return decode(Message(topic, raw, ARRIVAL_MS), layout or Layout())
-
-
-def readings(decoded: Decoded) -> dict[str, list[tuple[int, object]]]:
-    """Times and values by channel."""
-    assert isinstance(decoded.content, Telemetry), decoded
-    return {
-        name: list(zip(column.times_ms, column.values, strict=True)) for name, column in decoded.content.columns.items()
-    }
-
-
-def rejected(decoded: Decoded) -> Rejected:
-    """The rejection, which must be one."""
-    assert isinstance(decoded.content, Rejected), decoded
-    return decoded.content
-
+from tests.gateway.decoding import ARRIVAL_MS, NEW_YEAR_MS, readings, rejected, sent
 
 # --- what is understood ------------------------------------------------------------------------------------
 
@@ -276,7 +252,7 @@ def test_whatever_is_sent_there_is_an_answer(payload: bytes, topic: str) -> None
             assert all(EARLIEST_MS <= time < LATEST_MS for time in column.times_ms)
 
 
-# --- status, events and topics -------------------------------------------------------------------------------
+# --- status and events --------------------------------------------------------------------------------
 
 
 def test_a_status_says_who_is_there() -> None:
@@ -327,81 +303,6 @@ def test_an_event_keeps_only_what_can_be_written_again() -> None:
     decoded = sent(b'{"type": "serviced", "id": "7", "a": NaN, "b": {"c": 1, "c": 2}, "d": [1], "note": 5}', "event/a")
     assert decoded.content == Event("7", "serviced", ARRIVAL_MS, True, fields={"d": [1]})
     assert {refusal.where for refusal in decoded.refused} == {"a", "b", "note"}
-
-
-@pytest.mark.parametrize(
-    ("topic", "reason"),
-    [
-        ("telemetry/", "empty"),
-        ("telemetry/" + "x" * 129, "129 characters"),
-        ("telemetry/a\x07", "control characters"),
-        ("telemetry/\udcff", "not UTF-8"),
-        ("telemetry", "no topic pattern"),
-        ("telemetry/a/b", "no topic pattern"),
-        ("", "no topic pattern"),
-        ("telemetry/a\n", "control characters"),
-    ],
-)
-def test_a_topic_that_names_no_device_is_rejected(topic: str, reason: str) -> None:
-    """Without a device nobody can be billed; the reason says what is wrong with the topic."""
-    decoded = sent({"v": {"a": 1}}, topic)
-    assert decoded.device is None
-    assert reason in rejected(decoded).reason
-
-
-@pytest.mark.parametrize("device", ["comp 01", "comp-01", "Ä/".rstrip("/"), "a.b", "x" * 128])
-def test_a_device_may_have_any_printable_name(device: str) -> None:
-    """Spaces and letters of any language are a site's own choice."""
-    assert sent({"v": {"a": 1}}, f"telemetry/{device}").device == device
-
-
-def test_another_topic_layout_is_mapped_by_a_pattern() -> None:
-    """The pattern of the interface finds the device where a site keeps it, and says what to subscribe to."""
-    layout = Layout(telemetry="factory/+/line/{device}/data", status="factory/+/line/{device}/state/#")
-    assert layout.filters() == ("factory/+/line/+/data", "factory/+/line/+/state/#", "event/+")
-    assert sent({"v": {"a": 1}}, "factory/north/line/7/data", layout).device == "7"
-    assert sent({"online": True}, "factory/north/line/7/state/x/y", layout).device == "7"
-    assert sent({"v": {"a": 1}}, "factory/a/b/line/7/data", layout).device is None
-
-
-@pytest.mark.parametrize("pattern", ["telemetry/+", "a/{device}/{device}", "a/x{device}", "#/{device}", "a+/{device}"])
-def test_a_pattern_that_cannot_work_is_refused_at_once(pattern: str) -> None:
-    """A mistake in the settings is an error at the start, not silence later."""
-    with pytest.raises(ValueError, match="topic pattern"):
-        Layout(telemetry=pattern)
-
-
-def test_another_json_shape_is_mapped_by_paths_and_factors() -> None:
-    """Readings elsewhere in the JSON become channels, scaled exactly; what is absent is simply not there."""
-    shape = Shape(
-        (
-            Mapped("data.temp", "inlet_temp", Decimal("0.1")),
-            Mapped("data.0.x", "never"),
-            Mapped("data.ok", "healthy", Decimal(5)),
-            Mapped("data.list.1", "second"),
-        ),
-        time="meta.ts",
-        boot="meta.boot",
-    )
-    document = {"meta": {"ts": NEW_YEAR_MS, "boot": 3}, "data": {"temp": 217, "ok": True, "list": [0, 9]}}
-    decoded = sent(document, layout=Layout(shape=shape))
-    assert readings(decoded) == {
-        "inlet_temp": [(NEW_YEAR_MS, 21.7)],
-        "healthy": [(NEW_YEAR_MS, True)],
-        "second": [(NEW_YEAR_MS, 9)],
-    }
-    assert isinstance(decoded.content, Telemetry)
-    assert decoded.content.columns["second"].boots == ["3"]
-    assert '"v" is empty' in rejected(sent({"other": 1}, layout=Layout(shape=shape))).reason
-
-
-def test_two_places_for_one_channel_are_refused_where_both_are_there() -> None:
-    """Two values for one channel and time would be a conflict of our own making."""
-    shape = Shape((Mapped("new", "a"), Mapped("old", "a"), Mapped("b", "b")))
-    decoded = sent({"t": NEW_YEAR_MS, "new": 1, "old": 2, "b": 3}, layout=Layout(shape=shape))
-    assert readings(decoded) == {"b": [(NEW_YEAR_MS, 3)]}
-    assert [refusal.reason for refusal in decoded.refused] == ["the value is given twice"]
-    assert readings(sent({"t": NEW_YEAR_MS, "old": 2}, layout=Layout(shape=shape))) == {"a": [(NEW_YEAR_MS, 2)]}
 
 
 def test_a_refusal_names_its_place_in_a_single_object() -> None:
