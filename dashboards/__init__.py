@@ -1,0 +1,1 @@
+"""Pictures for account managers: Grafana dashboards kept as files (a later version)."""

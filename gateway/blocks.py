@@ -17,13 +17,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import zstandard
 
-from contracts.readings import EMPTY, Clock, Columns
+from contracts.readings import EMPTY, Clock, Columns, Ints
 from contracts.units import HOUR_MS
 from gateway import block_format
 from gateway.block_format import POSITION, TIME, Rows
@@ -57,7 +56,7 @@ _MIGRATIONS: Final = (
         """CREATE TABLE unassigned (device TEXT, channel TEXT, day INTEGER, readings INTEGER, first_ms INTEGER,
             last_ms INTEGER, PRIMARY KEY (device, channel, day)) WITHOUT ROWID""",
         """CREATE TABLE counts (day INTEGER PRIMARY KEY, received INTEGER, decoded INTEGER, rejected INTEGER,
-            given INTEGER, stored INTEGER, refused INTEGER, unassigned INTEGER)""",
+            stored INTEGER, refused INTEGER, unassigned INTEGER)""",
         "INSERT INTO cursor VALUES (1, 0, zeroblob(32), '')",
     ),
 )
@@ -89,9 +88,7 @@ class BlockStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # --- projecting -----------------------------------------------------------------------------------------------
@@ -203,10 +200,9 @@ class BlockStore:
 
         A reading whose own time could not be read counts at its arrival.
         """
-        query = """SELECT coalesce(sum(readings), 0) FROM refused
+        query = """SELECT total(readings) FROM refused
             WHERE device = ? AND channel = ? AND time_ms >= ? AND time_ms < ? AND position <= ?"""
-        found = self._reader.execute(query, (device, channel, start_ms, end_ms, _last(upto))).fetchone()
-        return int(found[0])
+        return int(self._reader.execute(query, (device, channel, start_ms, end_ms, _last(upto))).fetchone()[0])
 
     # --- lists for people -----------------------------------------------------------------------------------------
 
@@ -216,8 +212,8 @@ class BlockStore:
         end = _FOR_EVER if day is None else start + 24 * HOUR_MS
         query = """SELECT position, number, arrival_ms, topic, device, part, reason, remedy, excerpt FROM rejected
             WHERE arrival_ms >= ? AND arrival_ms < ? AND (? IS NULL OR device = ?) ORDER BY rowid DESC LIMIT ?"""
-        found = self._reader.execute(query, (start, end, device, device, limit)).fetchall()
-        return [Rejection(*row) for row in found]
+        bounds = (start, end, device, device, limit)
+        return [Rejection(*row) for row in self._reader.execute(query, bounds).fetchall()]
 
     def unassigned(self) -> list[Unassigned]:
         """What belongs to no contract, by device, channel and day of arrival."""
@@ -230,7 +226,7 @@ class BlockStore:
 
     def counts(self) -> dict[date, Counts]:
         """Messages and readings by UTC day of arrival, in order."""
-        query = """SELECT day, received, decoded, rejected, given, stored, refused, unassigned FROM counts
+        query = """SELECT day, received, decoded, rejected, stored, refused, unassigned FROM counts
             ORDER BY day"""
         return {date_of(row[0]): Counts(*row[1:]) for row in self._reader.execute(query).fetchall()}
 
@@ -285,34 +281,42 @@ def _add_readings(db: sqlite3.Connection, increment: Increment) -> None:
     db.executemany(change, [(*key, newest_ms) for key, newest_ms in newest])
     query = "SELECT id FROM series WHERE device = ? AND channel = ?"
     ids = [db.execute(query, key).fetchone()[0] for key in increment.series]
-    touched = np.unique((increment.owners << _TIME_BITS) | block_format.hours(increment.rows)).tolist()
-    cells = [(cell >> _TIME_BITS, cell & ((1 << _TIME_BITS) - 1)) for cell in touched]
-    rows, owners = _with_blocks(db, increment, [(owner, ids[owner], hour) for owner, hour in cells])
-    order = np.argsort((owners << _TIME_BITS) | rows[TIME], kind="stable")
-    rows, owners = rows[:, order], owners[order]
-    starts = np.flatnonzero(np.diff((owners << _TIME_BITS) | block_format.hours(rows), prepend=-1))
-    lengths = np.diff(starts, append=len(owners)).tolist()
-    bodies = block_format.pack(rows, starts)
-    packed = zip(cells, lengths, bodies, strict=True)
+    rows, owners = _by_time(increment.rows, increment.owners)
+    cells = _cells(rows, owners)
+    bodies, before = [], []
+    query = "SELECT body FROM blocks WHERE series = ? AND hour = ?"
+    for owner, hour in cells:
+        if found := db.execute(query, (ids[owner], hour)).fetchone():
+            bodies.append(found[0])
+            before.append(owner)
+    if bodies:
+        # What the store has comes first: it was there before, and equal times keep their order.
+        kept, lengths = block_format.unpack(bodies)
+        everyone = np.concatenate([np.repeat(np.array(before, np.int64), lengths), owners])
+        rows, owners = _by_time(np.concatenate([kept, rows], axis=1), everyone)
+    starts = _starts(rows, owners)
+    packed = zip(cells, np.diff(starts, append=len(owners)).tolist(), block_format.pack(rows, starts), strict=True)
     change = "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?)"
-    db.executemany(change, [(ids[owner], hour, length, body) for (owner, hour), length, body in packed])
+    db.executemany(change, [(ids[owner], hour, readings, body) for (owner, hour), readings, body in packed])
     dirty = {(increment.series[owner][0], hour, increment.after.position) for owner, hour in cells}
     db.executemany("INSERT OR REPLACE INTO dirty VALUES (?, ?, ?)", dirty)
 
 
-def _with_blocks(db: sqlite3.Connection, increment: Increment, cells: list[tuple[int, int, int]]) -> tuple[Rows, Any]:
-    """The new rows after those that the store already has in the same hours, and the channel of each."""
-    query = "SELECT body FROM blocks WHERE series = ? AND hour = ?"
-    bodies, before = [], []
-    for owner, series, hour in cells:
-        if found := db.execute(query, (series, hour)).fetchone():
-            bodies.append(found[0])
-            before.append(owner)
-    if not bodies:
-        return increment.rows, increment.owners
-    kept, lengths = block_format.unpack(bodies)
-    owners = np.concatenate([np.repeat(np.array(before, np.int64), lengths), increment.owners])
-    return np.concatenate([kept, increment.rows], axis=1), owners
+def _by_time(rows: Rows, owners: Ints) -> tuple[Rows, Ints]:
+    """Sorted by channel, then time; readings of equal time keep their order."""
+    order = np.argsort((owners << _TIME_BITS) | rows[TIME], kind="stable")
+    return rows[:, order], owners[order]
+
+
+def _starts(rows: Rows, owners: Ints) -> Ints:
+    """Where each block begins in sorted rows."""
+    return np.flatnonzero(np.diff((owners << _TIME_BITS) | block_format.hours(rows), prepend=-1))
+
+
+def _cells(rows: Rows, owners: Ints) -> list[tuple[int, int]]:
+    """The channel and hour of each block in sorted rows."""
+    starts = _starts(rows, owners)
+    return list(zip(owners[starts].tolist(), block_format.hours(rows[:, starts]).tolist(), strict=True))
 
 
 def _add_devices(db: sqlite3.Connection, increment: Increment) -> None:
@@ -346,7 +350,7 @@ def _add_lists(db: sqlite3.Connection, increment: Increment) -> None:
     db.executemany(change, unassigned)
     names = Counts.__slots__
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in names)
-    change = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET {added}"  # noqa: S608 - names of our own
+    change = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET {added}"  # noqa: S608 - names of our own
     counts = [(day_of(day), *(getattr(each, name) for name in names)) for day, each in increment.counts.items()]
     db.executemany(change, counts)
 

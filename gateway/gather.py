@@ -5,19 +5,16 @@ arrival, and lateness is judged in the order of the journal (semantics §1). Wha
 counted and listed by its reason: not understood, too large, or of a device or channel that no contract names.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from contracts.periods import rfc3339
-from contracts.readings import NO_BOOT, Clock, Flags, Ints, lateness, to_ticks
+from contracts.readings import NO_BOOT, Clock, Ints, lateness, to_ticks
 from contracts.units import DAY_MS
-from gateway.block_format import NO_ROWS, Rows, marks
+from gateway.block_format import ARRIVAL, LATE, MARK, NO_ROWS, TIME, Rows, marks
 from gateway.blocks import BlockStore
 from gateway.book import Book, ChannelRule, Key
 from gateway.increment import Counts, DeviceEvent, EventKind, Increment, LastStatus, Rejection, Unassigned, date_of
@@ -30,6 +27,7 @@ _EXCERPT_BYTES: Final = 200
 _LONGEST_TEXT: Final = 300
 _SERIES_BITS: Final = 43  # one channel's times, in ms, leave the bits above this one to the number of the channel
 _MOST_SERIES: Final = 1 << 19
+_NOT_PLAIN: Final = ("the event holds something that is not plain JSON, or is nested too deep", "send it flatter")
 
 
 class _Source(NamedTuple):
@@ -41,17 +39,39 @@ class _Source(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Pile:
-    """Readings of the channels that share a rule, in journal order: a value per reading, and runs of one message."""
+class _Sets:
+    """When readings were taken and after which restart, once for all channels of a message that share these lists.
 
-    rule: ChannelRule
+    A stretch is what one message adds: `counts` says how many sets it has, `sources` where it comes from.
+    """
+
     times: list[int] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
     boots: list[int] = field(default_factory=list)
     by_arrival: list[bool] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     sources: list[_Source] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Pile:
+    """Values of the channels that share a rule, in journal order: for each stretch and channel, one for each set."""
+
+    rule: ChannelRule
+    values: list[Any] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    stretches: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretches:
+    """The same as arrays: `times` and `marks` of each set; the rest of each stretch, `firsts` being its first set."""
+
+    times: Ints
+    marks: Ints
+    counts: Ints
+    firsts: Ints
+    arrivals: Ints
+    positions: Ints
 
 
 class Gathering:
@@ -62,8 +82,9 @@ class Gathering:
         self._book = book
         self._layout = layout
         self.readings = 0
+        self._sets = _Sets()
         self._piles: dict[ChannelRule, _Pile] = {}
-        self._places: dict[Key, tuple[_Pile, int] | None] = {}
+        self._places: dict[str, dict[str, tuple[_Pile, int]]] = {}
         self._series: list[Key] = []
         self._boots: dict[str, dict[str | None, int]] = {}
         self._new_boots: list[tuple[str, int, str]] = []
@@ -82,71 +103,70 @@ class Gathering:
     def _take_message(self, source: _Source) -> None:
         decoded = decode(source.message, self._layout)
         content, device = decoded.content, decoded.device
-        tally = self._tally(source)
+        tally = self._tally(source.message.arrival_ms)
         tally["received"] += 1
-        tally["rejected" if isinstance(content, Rejected) else "decoded"] += 1
         if decoded.refused:
             self._take_refused(decoded.refused, device, source, listed=not isinstance(content, Rejected))
+        if isinstance(content, Event) and not _plain(content.fields):
+            content = Rejected(*_NOT_PLAIN)
         if isinstance(content, Rejected):
+            tally["rejected"] += 1
             self._reject(source, device, "", content.reason, content.remedy)
             return
+        tally["decoded"] += 1
         assert device is not None, "only a rejected message has no device"
-        if isinstance(content, Telemetry):
-            self._take_telemetry(content, device, source, tally)
-        elif device not in self._book.devices:
-            self._leave_unassigned(device, "", 0, source)
+        if device not in self._book.devices:
+            self._leave_unassigned(device, "", _readings_in(content), source)
+        elif isinstance(content, Telemetry):
+            self._take_telemetry(content, device, source)
         elif isinstance(content, Status):
             self._take_status(content, device, source)
         else:
             self._take_event(content, device, source)
 
-    def _take_telemetry(self, content: Telemetry, device: str, source: _Source, tally: Counter[str]) -> None:
-        known = device in self._book.devices
-        boots: list[str | None] | None = None
-        codes: list[int] = []
+    def _take_telemetry(self, content: Telemetry, device: str, source: _Source) -> None:
+        places = self._places.setdefault(device, {})
+        last: Column | None = None
         for channel, column in content.columns.items():
-            count = len(column.times_ms)
-            tally["given"] += count
-            if not known:
-                self._leave_unassigned(device, "", count, source)
-                continue
-            if column.boots is not boots:
-                boots = column.boots
-                codes = self._boot_places(device, column, source)
-            key = (device, channel)
-            found = self._places[key] if key in self._places else self._place(key)
+            if last is None or column.times_ms is not last.times_ms or column.boots is not last.boots:
+                last = column
+                self._take_sets(column, device, source)
+            found = places.get(channel) or self._place(device, channel)
             if found is None:
-                self._leave_unassigned(device, channel, count, source)
+                self._leave_unassigned(device, channel, len(column.values), source)
                 continue
             pile, owner = found
-            pile.times += column.times_ms
             pile.values += column.values
-            pile.boots += codes
-            pile.by_arrival += column.by_arrival
             pile.owners.append(owner)
-            pile.counts.append(count)
-            pile.sources.append(source)
-            self.readings += count
+            pile.stretches.append(len(self._sets.counts) - 1)
+            self.readings += len(column.values)
 
-    def _place(self, key: Key) -> tuple[_Pile, int] | None:
+    def _take_sets(self, column: Column, device: str, source: _Source) -> None:
+        """Add a stretch of sets; a restart mark not seen before is the device's next, and an event."""
+        places = self._known_boots(device)
+        try:
+            boots = [places[name] for name in column.boots]
+        except KeyError:
+            for name, time_ms in zip(column.boots, column.times_ms, strict=True):
+                if name is not None and name not in places:
+                    self._new_boot(device, name, time_ms, source)
+            boots = [places[name] for name in column.boots]
+        sets = self._sets
+        sets.times += column.times_ms
+        sets.boots += boots
+        sets.by_arrival += column.by_arrival
+        sets.counts.append(len(boots))
+        sets.sources.append(source)
+
+    def _place(self, device: str, channel: str) -> tuple[_Pile, int] | None:
         """Where the readings of a channel go: a pile, and the channel's number in the increment."""
-        rule = self._book.channel(*key)
+        rule = self._book.channel(device, channel)
         if rule is None:
-            self._places[key] = None
             return None
         pile = self._piles.setdefault(rule, _Pile(rule))
-        place = self._places[key] = (pile, len(self._series))
-        self._series.append(key)
+        place = self._places[device][channel] = (pile, len(self._series))
+        self._series.append((device, channel))
         return place
-
-    def _boot_places(self, device: str, column: Column, source: _Source) -> list[int]:
-        """The place of each reading's restart mark; one not seen before is the device's next, and an event."""
-        places = self._known_boots(device)
-        if not places.keys() >= set(column.boots):
-            for name, time_ms in zip(column.boots, column.times_ms, strict=True):
-                if name not in places:
-                    self._new_boot(device, name, time_ms, source)
-        return [places[name] for name in column.boots]
 
     def _known_boots(self, device: str) -> dict[str | None, int]:
         if device not in self._boots:
@@ -154,8 +174,7 @@ class Gathering:
             self._boots[device] = {None: NO_BOOT, **{name: place for place, name in enumerate(names)}}
         return self._boots[device]
 
-    def _new_boot(self, device: str, name: str | None, time_ms: int, source: _Source) -> None:
-        assert name is not None, "no mark is in its place from the start"
+    def _new_boot(self, device: str, name: str, time_ms: int, source: _Source) -> None:
         places = self._known_boots(device)
         places[name] = len(places) - 1
         self._new_boots.append((device, places[name], name))
@@ -184,15 +203,6 @@ class Gathering:
 
     def _take_event(self, event: Event, device: str, source: _Source) -> None:
         details = {**event.fields, "type": event.type, "by": event.by, "note": event.note}
-        try:
-            json.dumps(details, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):
-            reason = "the event holds something that is not plain JSON, or is nested too deep"
-            self._reject(source, device, "", reason, "send numbers, texts, lists and objects, a few levels deep")
-            tally = self._tally(source)
-            tally["decoded"] -= 1
-            tally["rejected"] += 1
-            return
         self._happened(device, event.time_ms, "event", event.id, details, source)
 
     def _happened(
@@ -204,9 +214,8 @@ class Gathering:
 
     def _take_refused(self, refused: tuple[Refusal, ...], device: str | None, source: _Source, *, listed: bool) -> None:
         """Count the readings lost; list the parts one by one, unless the whole message is listed."""
-        tally = self._tally(source)
+        tally = self._tally(source.message.arrival_ms)
         for refusal in refused:
-            tally["given"] += len(refusal.channels)
             tally["refused"] += len(refusal.channels)
             for channel in refusal.channels:
                 if device is not None and self._book.channel(device, channel) is not None:
@@ -226,8 +235,8 @@ class Gathering:
         self._rejections.append(found)
 
     def _leave_unassigned(self, device: str, channel: str, readings: int, source: _Source) -> None:
-        self._tally(source)["unassigned"] += readings
         arrival_ms = source.message.arrival_ms
+        self._tally(arrival_ms)["unassigned"] += readings
         day = arrival_ms // DAY_MS
         before = self._unassigned.get((device, channel, day))
         if before is None:
@@ -235,8 +244,8 @@ class Gathering:
         after = replace(before, readings=before.readings + readings, last_ms=arrival_ms)
         self._unassigned[device, channel, day] = after
 
-    def _tally(self, source: _Source) -> Counter[str]:
-        day = source.message.arrival_ms // DAY_MS
+    def _tally(self, arrival_ms: int) -> Counter[str]:
+        day = arrival_ms // DAY_MS
         if day not in self._counts:
             self._counts[day] = Counter()
         return self._counts[day]
@@ -247,7 +256,8 @@ class Gathering:
         """All that was gathered, as one value to be committed."""
         assert len(self._series) < _MOST_SERIES, "a transaction has fewer readings than this"
         newest = np.array([self._store.newest_ms(*key) for key in self._series], np.int64)
-        settled = [self._settle(pile, newest) for pile in self._piles.values()]
+        stretches = _settled(self._sets)
+        settled = [self._settle(pile, stretches, newest) for pile in self._piles.values()]
         return Increment(
             before,
             after,
@@ -261,53 +271,55 @@ class Gathering:
             self._rejections,
             self._refused,
             list(self._unassigned.values()),
-            dict(self._days()),
+            {date_of(day): Counts(**tally) for day, tally in self._counts.items()},
         )
 
-    def _settle(self, pile: _Pile, newest: Ints) -> tuple[Ints, Rows]:
+    def _settle(self, pile: _Pile, stretches: _Stretches, newest: Ints) -> tuple[Ints, Rows]:
         """The readings of a pile as rows, and the channel of each; `newest` is moved on."""
         ticks, too_large = to_ticks(pile.values, pile.rule.resolution)
-        counts = np.array(pile.counts, np.int64)
+        mine = np.array(pile.stretches, np.int64)
+        counts = stretches.counts[mine]
+        stretch = np.repeat(mine, counts)
         owners = np.repeat(np.array(pile.owners, np.int64), counts)
-        arrivals = np.repeat(np.array([source.message.arrival_ms for source in pile.sources], np.int64), counts)
-        positions = np.repeat(np.array([source.position for source in pile.sources], np.int64), counts)
-        times, boots = np.array(pile.times, np.int64), np.array(pile.boots, np.int64)
-        by_arrival = np.array(pile.by_arrival, np.bool_)
+        # The sets of a stretch stand together; this run of values begins where `within` is the stretch's first.
+        within = np.arange(len(stretch)) + np.repeat(stretches.firsts[mine] - np.cumsum(counts) + counts, counts)
+        times, arrivals, positions = stretches.times[within], stretches.arrivals[stretch], stretches.positions[stretch]
+        rows = np.stack([times, ticks, arrivals, positions, stretches.marks[within]])
         if too_large.any():
-            self._refuse_large(pile, counts, too_large)
-        kept = ~too_large
-        late = np.zeros(len(times), np.bool_)
-        late[kept] = late_of_many(owners[kept], times[kept], arrivals[kept], newest, pile.rule.clock)
-        rows = np.stack([times, ticks, arrivals, positions, marks(boots, by_arrival, late)])
-        judged = kept & ~pile.rule.clock.refuses(times, arrivals)
-        np.maximum.at(newest, owners[judged], times[judged])
-        self._count_stored(pile, counts, kept)
-        return owners[kept], rows[:, kept]
+            for place in np.flatnonzero(too_large).tolist():
+                source = self._sets.sources[stretch[place]]
+                self._refuse_large(source, int(times[place]), owners[place], pile.rule)
+            rows, owners = rows[:, ~too_large], owners[~too_large]
+        rows[MARK] |= late_of_many(owners, rows, newest, pile.rule.clock) * LATE
+        seen = ~pile.rule.clock.refuses(rows[TIME], rows[ARRIVAL])
+        np.maximum.at(newest, owners[seen], rows[TIME, seen])
+        days, stored = np.unique(rows[ARRIVAL] // DAY_MS, return_counts=True)
+        for day, readings in zip(days.tolist(), stored.tolist(), strict=True):
+            self._counts[day]["stored"] += readings
+        return owners, rows
 
-    def _refuse_large(self, pile: _Pile, counts: Ints, too_large: Flags) -> None:
-        runs = np.repeat(np.arange(len(counts)), counts)
-        for place in np.flatnonzero(too_large).tolist():
-            run = int(runs[place])
-            source, (device, channel) = pile.sources[run], self._series[pile.owners[run]]
-            time_ms = pile.times[place]
-            self._refused[device, channel, time_ms, source.position] += 1
-            self._tally(source)["refused"] += 1
-            reason = f"the value at {rfc3339(time_ms)} is more than 2^53 steps of {pile.rule.resolution}"
-            remedy = "send a smaller value, or agree on a larger resolution"
-            self._reject(source, device, f"v.{channel}", reason, remedy)
-
-    def _count_stored(self, pile: _Pile, counts: Ints, kept: Flags) -> None:
-        runs = np.repeat(np.arange(len(counts)), counts)[kept]
-        stored = np.bincount(runs, minlength=len(counts)).tolist()
-        for source, readings in zip(pile.sources, stored, strict=True):
-            self._tally(source)["stored"] += readings
-
-    def _days(self) -> Iterator[tuple[date, Counts]]:
-        for day, tally in sorted(self._counts.items()):
-            yield date_of(day), Counts(**tally)
+    def _refuse_large(self, source: _Source, time_ms: int, owner: int, rule: ChannelRule) -> None:
+        device, channel = self._series[owner]
+        self._refused[device, channel, time_ms, source.position] += 1
+        self._tally(source.message.arrival_ms)["refused"] += 1
+        reason = f"the value at {rfc3339(time_ms)} is more than 2^53 steps of {rule.resolution}"
+        self._reject(source, device, f"v.{channel}", reason, "send a smaller value, or agree on a larger resolution")
 
 
-def late_of_many(owners: Ints, times: Ints, arrivals: Ints, newest: Ints, clock: Clock) -> Flags:
+def _settled(sets: _Sets) -> _Stretches:
+    boots, by_arrival = np.array(sets.boots, np.int64), np.array(sets.by_arrival, np.bool_)
+    counts = np.array(sets.counts, np.int64)
+    return _Stretches(
+        np.array(sets.times, np.int64),
+        marks(boots, by_arrival),
+        counts,
+        np.cumsum(counts) - counts,
+        np.array([source.message.arrival_ms for source in sets.sources], np.int64),
+        np.array([source.position for source in sets.sources], np.int64),
+    )
+
+
+def late_of_many(owners: Ints, rows: Rows, newest: Ints, clock: Clock) -> Ints:
     """`contracts.readings.lateness` for the readings of many channels at once.
 
     Each channel gets a stretch of its own on one long axis of time, which begins with the newest already seen of it;
@@ -316,11 +328,26 @@ def late_of_many(owners: Ints, times: Ints, arrivals: Ints, newest: Ints, clock:
     every = np.concatenate([np.arange(len(newest)), owners])
     order = np.argsort(every, kind="stable")
     shift = every[order] << _SERIES_BITS
-    shifted_times = np.concatenate([newest, times])[order] + shift
-    shifted_arrivals = np.concatenate([newest, arrivals])[order] + shift
-    late = np.empty(len(every), np.bool_)
-    late[order] = lateness(shifted_times, shifted_arrivals, clock)
+    times = np.concatenate([newest, rows[TIME]])[order] + shift
+    arrivals = np.concatenate([newest, rows[ARRIVAL]])[order] + shift
+    late = np.empty(len(every), np.int64)
+    late[order] = lateness(times, arrivals, clock)
     return late[len(newest) :]
+
+
+def _readings_in(content: Telemetry | Status | Event) -> int:
+    if not isinstance(content, Telemetry):
+        return 0
+    return sum(len(column.values) for column in content.columns.values())
+
+
+def _plain(value: Any, levels: int = 8) -> bool:
+    """Whether this is a JSON value, and not nested too deep to be written as one."""
+    if isinstance(value, dict):
+        return levels > 0 and all(_plain(each, levels - 1) for each in value.values())
+    if isinstance(value, list):
+        return levels > 0 and all(_plain(each, levels - 1) for each in value)
+    return value is None or isinstance(value, str | int | float)
 
 
 def _printable(text: str) -> str:

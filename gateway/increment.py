@@ -99,7 +99,7 @@ class LastStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What arrived on a day: received = decoded + rejected messages, given = stored + refused + unassigned readings.
+    """What arrived on a UTC day: messages received = decoded + rejected; readings = stored + refused + unassigned.
 
     `stored` readings are accepted, duplicates, conflicts or quarantined; which, the terms decide (semantics §8).
     """
@@ -107,10 +107,14 @@ class Counts:
     received: int = 0
     decoded: int = 0
     rejected: int = 0
-    given: int = 0
     stored: int = 0
     refused: int = 0
     unassigned: int = 0
+
+    @property
+    def readings(self) -> int:
+        """All readings that decoded messages held, and those lost in the others."""
+        return self.stored + self.refused + self.unassigned
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))

@@ -15,7 +15,7 @@
     larger the batches, up to a limit.
 7.  If a batch cannot be written, nothing of it is acknowledged; the same messages, in the same batch, are
     tried again after a pause. No later message overtakes them.
-8.  Memory is bounded: at a number of messages or bytes not yet committed, reading stops, and goes on at half.
+8.  Memory is bounded: at a number of messages or bytes not yet committed, reading stops, and goes on below half.
     What does not fit stays with the broker.
 9.  An event entered at the gateway goes the same way and is answered after its commit, with its position.
 10. Asked to stop, ingest reads no more, commits and acknowledges what it has, and is finished; if the journal
@@ -192,7 +192,6 @@ _WRITER_AFTER: Final[dict[tuple[Writer, type[Event]], Writer]] = {
 }
 _LINK_AFTER: Final[dict[tuple[Link, type[Event]], Link]] = {
     (Link.DOWN, Connected): Link.UP,
-    (Link.UP, Received): Link.UP,
     (Link.UP, Disconnected): Link.DOWN,
 }
 
@@ -206,11 +205,7 @@ class Held(NamedTuple):
     delivery: int | None
     connection: int
     ticket: int | None
-
-    @property
-    def size(self) -> int:
-        """What it takes of the memory limit, in bytes."""
-        return len(self.message.payload) + len(self.message.topic) + _OVERHEAD_BYTES
+    size: int  # what it takes of the memory limit, in bytes
 
 
 class Ingest:
@@ -260,15 +255,15 @@ class Ingest:
         return []
 
     def _received(self, event: Received) -> list[Effect]:
-        self._link = _LINK_AFTER[self._link, Received]
+        assert self._link is Link.UP, "received without a connection"
         payload, cut = within(event.payload, self._limits.payload_bytes)
         message = Message(event.topic, payload, event.arrival_ms, Kind.MQTT, event.retained, cut)
-        return self._take(Held(message, event.delivery, self._connection, None))
+        return self._take(message, event.delivery, None)
 
     def _entered(self, event: Entered) -> list[Effect]:
         payload, cut = within(event.payload, self._limits.payload_bytes)
         message = Message(event.topic, payload, event.arrival_ms, Kind.EVENT, False, cut)
-        return self._take(Held(message, None, self._connection, event.ticket))
+        return self._take(message, None, event.ticket)
 
     def _committed(self, event: Committed) -> list[Effect]:
         self._writer = _WRITER_AFTER[self._writer, Committed]
@@ -301,11 +296,12 @@ class Ingest:
             return effects + self._finish()
         return effects + self._finish_if_empty()
 
-    def _take(self, held: Held) -> list[Effect]:
-        self._waiting.append(held)
-        self._bytes += held.size
+    def _take(self, message: Message, delivery: int | None, ticket: int | None) -> list[Effect]:
+        size = len(message.payload) + len(message.topic) + _OVERHEAD_BYTES
+        self._waiting.append(Held(message, delivery, self._connection, ticket, size))
+        self._bytes += size
         effects = self._write_next() if self._writer is Writer.IDLE else []
-        if self._reading and self._fullness() >= 1:
+        if self._reading and self._is_filled(1.0):
             self._reading = False
             effects.append(StopReading())
         return effects
@@ -334,12 +330,13 @@ class Ingest:
         current = self._connection
         return tuple(held.delivery for held in done if held.delivery is not None and held.connection == current)
 
-    def _fullness(self) -> float:
-        messages = len(self._waiting) + len(self._batch)
-        return max(messages / self._limits.waiting_messages, self._bytes / self._limits.waiting_bytes)
+    def _is_filled(self, share: float) -> bool:
+        """Whether what is not committed takes at least this share of the memory limits."""
+        limits, messages = self._limits, len(self._waiting) + len(self._batch)
+        return messages >= share * limits.waiting_messages or self._bytes >= share * limits.waiting_bytes
 
     def _read_on(self) -> list[Effect]:
-        if self._reading or self._stopping or self._fullness() > 0.5:
+        if self._reading or self._stopping or self._is_filled(0.5):
             return []
         self._reading = True
         return [GoOnReading()]

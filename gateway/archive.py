@@ -1,0 +1,126 @@
+"""Statements on disk: a folder for each, complete from the moment it has its name (architecture, decision 8).
+
+    statements/{contract}/{number}/
+        statement.json   the sealed statement
+        statement.txt    the same as a table people read
+        evidence/        what verifies it: header, opening and closing state, events, readings
+
+Everything is written beside its place, flushed to disk, and moved there in one step.
+"""
+
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from contracts.evidence import Part
+
+ReadPart = Callable[[str], bytes | None]
+
+
+class ArchiveError(Exception):
+    """Evidence cannot be read; the message says why and what to do."""
+
+
+class Draft:
+    """A statement's folder while it is being written."""
+
+    def __init__(self, statements: Path, contract: str) -> None:
+        self._statements = statements
+        self.folder = statements / f".{contract}.making"
+        shutil.rmtree(self.folder, ignore_errors=True)  # what a crash left: it was never a statement
+        self.folder.mkdir(parents=True)
+
+    def keep(self, part: Part) -> None:
+        """Write one part of the evidence."""
+        write_durably(self.folder / "evidence" / part.path, part.packed())
+
+    def finish(self, contract: str, number: int, files: dict[str, bytes]) -> Path:
+        """Add the statement itself and give the folder its name; one of that name without a ledger row gives way."""
+        for name, data in files.items():
+            write_durably(self.folder / name, data)
+        for folder, _, _ in os.walk(self.folder):
+            _sync_folder(Path(folder))
+        place = self._statements / contract / str(number)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        self.folder.rename(place)
+        _sync_folder(place.parent)
+        return place
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and see it on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_evidence(path: Path) -> tuple[ReadPart, list[str]]:
+    """How to read the parts of an evidence folder, zip or tar archive, and the paths that are in it."""
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.is_file())
+        return _reader({each.relative_to(path).as_posix(): each.read_bytes for each in files})
+    try:
+        if zipfile.is_zipfile(path):
+            return _zipped(path)
+        if path.is_file() and tarfile.is_tarfile(path):
+            return _tarred(path)
+    except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise ArchiveError(f"{path} cannot be read as an archive: {error}") from error
+    raise ArchiveError(f"{path} is neither a folder nor a zip or tar archive of evidence")
+
+
+def _reader(parts: dict[str, Callable[[], bytes]]) -> tuple[ReadPart, list[str]]:
+    def read(path: str) -> bytes | None:
+        return parts[path]() if path in parts else None
+
+    return read, sorted(parts)
+
+
+def _inside(names: list[str]) -> dict[str, str]:
+    """Names in an archive by their path from the folder that holds header.json."""
+    heads = [name for name in names if name == "header.json" or name.endswith("/header.json")]
+    root = min(heads, key=len).removesuffix("header.json") if heads else ""
+    return {name.removeprefix(root): name for name in names if name.startswith(root) and not name.endswith("/")}
+
+
+def _zipped(path: Path) -> tuple[ReadPart, list[str]]:
+    archive = zipfile.ZipFile(path)
+    names = _inside(archive.namelist())
+    return _reader({inner: (lambda name=name: archive.read(name)) for inner, name in names.items()})
+
+
+def _tarred(path: Path) -> tuple[ReadPart, list[str]]:
+    archive = tarfile.open(path)
+    members = {member.name: member for member in archive.getmembers() if member.isfile()}
+
+    def reading(name: str) -> Callable[[], bytes]:
+        def read() -> bytes:
+            file = archive.extractfile(members[name])
+            assert file is not None, "only files are listed"
+            return file.read()
+
+        return read
+
+    return _reader({inner: reading(name) for inner, name in _inside(list(members)).items()})
+
+
+def zip_evidence(folder: Path, target: Path) -> None:
+    """Put an evidence folder into one zip file; what is compressed already is stored as it is."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+            how = zipfile.ZIP_STORED if file.suffix == ".gz" else zipfile.ZIP_DEFLATED
+            archive.write(file, file.relative_to(folder).as_posix(), compress_type=how)

@@ -1,0 +1,129 @@
+"""The ledger: every final statement once, in order, for ever (semantics §8; architecture, decision 8).
+
+One SQLite file. A row is a sealed statement; (contract, number) and (contract, period) are unique, so that sealing
+twice finds the row and stops. What outside systems are to be told about a statement enters in the same transaction.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from contracts.seal import statement_sha256
+
+_MIGRATIONS: Final = (
+    """CREATE TABLE statements (
+        issue INTEGER PRIMARY KEY AUTOINCREMENT, contract TEXT NOT NULL, number INTEGER NOT NULL, period TEXT NOT NULL,
+        issued_at TEXT NOT NULL, sha256 TEXT NOT NULL, closing_sha256 TEXT NOT NULL, document BLOB NOT NULL,
+        UNIQUE (contract, number), UNIQUE (contract, period))""",
+    """CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, issue INTEGER NOT NULL REFERENCES statements, kind TEXT NOT NULL,
+        delivered_at TEXT)""",
+)
+
+
+class LedgerError(Exception):
+    """The ledger could not be opened or written; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A final statement as the ledger holds it; `issue` counts all statements of the gateway in order of issue."""
+
+    issue: int
+    sha256: str
+    document: dict[str, Any]
+
+
+class Ledger:
+    """One open ledger."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the ledger at `path`, made if there is none; LedgerError where it is something else."""
+        try:
+            db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+            _migrate(db, path)
+        except sqlite3.Error as error:
+            raise LedgerError(f"{path} cannot be used as a ledger: {error}") from error
+        return cls(db)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, document: Mapping[str, Any]) -> Issued:
+        """Enter a sealed statement, and its announcement to outside systems, in one transaction.
+
+        LedgerError if the contract already has a statement of this number or period: final means final.
+        """
+        digest = statement_sha256(document)
+        contract, number, period = document["contract"], document["number"], document["period"]["name"]
+        row = (contract, number, period, document["issued_at"], digest, document["closing_state_sha256"])
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            insert = """INSERT INTO statements (contract, number, period, issued_at, sha256, closing_sha256, document)
+                VALUES (?, ?, ?, ?, ?, ?, ?)"""
+            issue = self._db.execute(insert, (*row, json.dumps(document, ensure_ascii=False))).lastrowid
+            self._db.execute("INSERT INTO outbox (issue, kind) VALUES (?, 'statement.final')", (issue,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            message = f"statement {number} of {contract} for {period} was not entered: {error}"
+            raise LedgerError(message) from error
+        assert issue is not None, "an inserted row has its number"
+        return Issued(issue, digest, dict(document))
+
+    def last(self, contract: str) -> Issued | None:
+        """The newest final statement of a contract."""
+        return self._one("WHERE contract = ? ORDER BY number DESC LIMIT 1", (contract,))
+
+    def find(self, contract: str, number: int) -> Issued | None:
+        """The statement of a contract with that number."""
+        return self._one("WHERE contract = ? AND number = ?", (contract, number))
+
+    def of_period(self, contract: str, period: str) -> Issued | None:
+        """The final statement of a contract for a period."""
+        return self._one("WHERE contract = ? AND period = ?", (contract, period))
+
+    def all(self, contract: str | None = None) -> list[Issued]:
+        """Every final statement, or those of one contract, in order of issue."""
+        query = """SELECT issue, sha256, document FROM statements WHERE ? IS NULL OR contract = ? ORDER BY issue"""
+        return [_issued(row) for row in self._db.execute(query, (contract, contract)).fetchall()]
+
+    def _one(self, where: str, values: tuple[Any, ...]) -> Issued | None:
+        row = self._db.execute(f"SELECT issue, sha256, document FROM statements {where}", values).fetchone()  # noqa: S608 - our own text
+        return _issued(row) if row else None
+
+
+def _issued(row: tuple[int, str, str]) -> Issued:
+    return Issued(row[0], row[1], json.loads(row[2]))
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(_MIGRATIONS):
+        raise LedgerError(f"{path} was written by a newer Fairmeter (version {version}); install that one")
+    db.execute("BEGIN IMMEDIATE")
+    for migration in _MIGRATIONS[version:]:
+        db.execute(migration)
+    db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+    db.execute("COMMIT")

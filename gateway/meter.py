@@ -1,0 +1,91 @@
+"""Metering in the gateway: what the core needs to know of a period, read from the block store."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contracts.judging import Key
+from contracts.metering import State, opening_state
+from contracts.meters import LOOK_BACK_MS
+from contracts.periods import Period, rfc3339
+from contracts.readings import Clock, Columns, Judged, Series, judge
+from contracts.statement import Input
+from contracts.terms import Terms
+from gateway.blocks import BlockStore
+
+# Events of a device that a statement's evidence holds: they say why a register was judged as it was.
+EVIDENCE_KINDS = ("meter", "boot", "event")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The block store as it stood at a journal position (None: as it stands), in one contract's terms."""
+
+    store: BlockStore
+    terms: Terms
+    upto: int | None = None
+
+    def keys(self) -> list[Key]:
+        """Every device and channel the contract declares."""
+        return [(device.id, channel) for device in self.terms.devices for channel in self.terms.channels]
+
+    def judged(self, key: Key, start: int, end: int) -> Judged:
+        """The readings of a channel in [start, end) with what became of each."""
+        return judge(self.store.read(*key, start, end, self.upto), Clock.of(self.terms))
+
+    def period(self, period: Period) -> Input:
+        """Everything a period is computed from."""
+        span = period.span
+        judged = {key: self.judged(key, span.start, span.end) for key in self.keys()}
+        refused = {key: self.store.refused(*key, span.start, span.end, self.upto) for key in self.keys()}
+        found = {key: each for key, each in judged.items() if len(each.columns)}
+        return Input(found, refused, self.exchanges(span.start, span.end))
+
+    def exchanges(self, start: int, end: int) -> dict[str, tuple[int, ...]]:
+        """The times at which devices announced a new meter id."""
+        return {
+            device.id: tuple(
+                event.time_ms
+                for event in self.store.device_events(device.id, start, end, self.upto)
+                if event.kind == "meter"
+            )
+            for device in self.terms.devices
+        }
+
+    def events(self, period: Period) -> Iterator[dict[str, Any]]:
+        """The devices' own events in the period, as the evidence holds them."""
+        for device in self.terms.devices:
+            for event in self.store.device_events(device.id, period.span.start, period.span.end, self.upto):
+                if event.kind in EVIDENCE_KINDS:
+                    details = {"details": event.details} if event.details else {}
+                    time = rfc3339(event.time_ms)
+                    yield {"device": device.id, "time": time, "type": event.kind, "id": event.id, **details}
+
+    def first_opening(self, first: Period) -> State:
+        """The state with which the contract's first period opens."""
+        return opening_state(self.terms, first, self._before(first.span.start))
+
+    def _before(self, moment: int) -> Mapping[Key, Series]:
+        clock = Clock.of(self.terms)
+        start = moment - LOOK_BACK_MS
+        found = {}
+        for key in self.keys():
+            earlier = self.store.last_before(*key, start, clock, self.upto)
+            week = self.store.read(*key, start, moment, self.upto)
+            series = judge(joined(earlier, week), clock).series()
+            if len(series.times):
+                found[key] = series
+        return found
+
+
+def joined(first: Columns, second: Columns) -> Columns:
+    """Columns of one channel, one stretch after the other; both name boots by the device's own list."""
+    names = max(first.boot_names, second.boot_names, key=len)
+    parts = zip(_arrays(first), _arrays(second), strict=True)
+    return Columns(*(np.concatenate(pair) for pair in parts), boot_names=names)
+
+
+def _arrays(columns: Columns) -> tuple[Any, ...]:
+    return columns.times, columns.ticks, columns.arrivals, columns.boots, columns.late
