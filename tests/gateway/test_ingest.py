@@ -119,13 +119,14 @@ def test_subscribing_happens_when_the_broker_forgot_us_and_once_after_every_star
     assert play(ingest, Disconnected(), Connected(False)) == [Subscribe()]
 
 
-def test_reading_stops_at_the_limit_and_goes_on_at_half() -> None:
+def test_reading_stops_at_the_limit_and_goes_on_below_half() -> None:
     """Memory is bounded: what does not fit stays with the broker."""
     ingest = Ingest(Limits(waiting_messages=4, batch_messages=1))
     play(ingest, Connected(True), *(received(number) for number in range(1, 4)))
     assert ingest.step(received(4)) == [StopReading()]
     assert GoOnReading() not in ingest.step(Committed(1))
-    assert GoOnReading() in ingest.step(Committed(2))
+    assert GoOnReading() not in ingest.step(Committed(2))
+    assert GoOnReading() in ingest.step(Committed(3))
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -199,5 +200,5 @@ def test_a_stop_while_the_disk_fails_ends_without_acknowledging(stop_first: bool
 @pytest.mark.parametrize("event", [Committed(1), CommitFailed(), RetryDue(), Disconnected(), received(1)])
 def test_what_cannot_happen_stops_the_process(event: Event) -> None:
     """An event that contradicts what we know is our own mistake; going on could acknowledge the wrong thing."""
-    with pytest.raises(KeyError):
+    with pytest.raises((KeyError, AssertionError)):
         Ingest().step(event)
