@@ -7,12 +7,13 @@ counted and listed by its reason: not understood, too large, or of a device or c
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from contracts.periods import rfc3339
-from contracts.readings import NO_BOOT, Clock, Ints, lateness, to_ticks
+from contracts.readings import NO_BOOT, Clock, Flags, Ints, lateness, to_ticks
 from contracts.units import DAY_MS
 from gateway.block_format import ARRIVAL, LATE, MARK, NO_ROWS, TIME, Rows, marks
 from gateway.blocks import BlockStore
@@ -91,6 +92,7 @@ class Gathering:
         self._statuses: dict[str, LastStatus | None] = {}
         self._events: list[DeviceEvent] = []
         self._rejections: list[Rejection] = []
+        self._too_large: list[Rejection] = []  # found later than the others, and in another order
         self._refused: Counter[tuple[str, str, int, int]] = Counter()
         self._unassigned: dict[tuple[str, str, int], Unassigned] = {}
         self._counts: dict[int, Counter[str]] = {}
@@ -111,7 +113,7 @@ class Gathering:
             content = Rejected(*_NOT_PLAIN)
         if isinstance(content, Rejected):
             tally["rejected"] += 1
-            self._reject(source, device, "", content.reason, content.remedy)
+            self._rejections.append(_rejection(source, device, "", content.reason, content.remedy))
             return
         tally["decoded"] += 1
         assert device is not None, "only a rejected message has no device"
@@ -185,7 +187,7 @@ class Gathering:
         """A status that repeats what is known is no news, and one older than the last by its own clock never was."""
         if device not in self._statuses:
             self._statuses[device] = self._store.last_status(device)
-        last = self._statuses[device] or LastStatus(not status.online)
+        last = self._statuses[device] or LastStatus(not status.online)  # the first of a device is always news
         said_ms = 0 if status.by_arrival else min(status.time_ms, source.message.arrival_ms)
         if not status.by_arrival and said_ms < last.said_ms:
             return
@@ -220,19 +222,13 @@ class Gathering:
             for channel in refusal.channels:
                 if device is not None and self._book.channel(device, channel) is not None:
                     self._refused[device, channel, source.message.arrival_ms, source.position] += 1
-        for refusal in refused[:_MOST_PARTS] if listed else ():
-            self._reject(source, device, refusal.where, refusal.reason, refusal.remedy)
-        if listed and len(refused) > _MOST_PARTS:
+        if not listed:
+            return
+        for refusal in refused[:_MOST_PARTS]:
+            self._rejections.append(_rejection(source, device, refusal.where, refusal.reason, refusal.remedy))
+        if len(refused) > _MOST_PARTS:
             more = f"{len(refused) - _MOST_PARTS} more parts of this message were not understood"
-            self._reject(source, device, "", more, "mend those that are listed first")
-
-    def _reject(self, source: _Source, device: str | None, part: str, reason: str, remedy: str) -> None:
-        message = source.message
-        excerpt = message.payload[:_EXCERPT_BYTES].decode("utf-8", "replace")
-        texts = (_printable(text) for text in (part, reason, remedy, excerpt))
-        topic = _printable(message.topic)
-        found = Rejection(source.position, source.number, message.arrival_ms, topic, device, *texts)
-        self._rejections.append(found)
+            self._rejections.append(_rejection(source, device, "", more, "mend those that are listed first"))
 
     def _leave_unassigned(self, device: str, channel: str, readings: int, source: _Source) -> None:
         arrival_ms = source.message.arrival_ms
@@ -268,7 +264,7 @@ class Gathering:
             self._new_boots,
             {device: last for device, last in self._statuses.items() if last is not None},
             self._events,
-            self._rejections,
+            self._in_order(),
             self._refused,
             list(self._unassigned.values()),
             {date_of(day): Counts(**tally) for day, tally in self._counts.items()},
@@ -276,7 +272,7 @@ class Gathering:
 
     def _settle(self, pile: _Pile, stretches: _Stretches, newest: Ints) -> tuple[Ints, Rows]:
         """The readings of a pile as rows, and the channel of each; `newest` is moved on."""
-        ticks, too_large = to_ticks(pile.values, pile.rule.resolution)
+        ticks, too_large = _ticks(pile.values, pile.rule.resolution)
         mine = np.array(pile.stretches, np.int64)
         counts = stretches.counts[mine]
         stretch = np.repeat(mine, counts)
@@ -303,7 +299,13 @@ class Gathering:
         self._refused[device, channel, time_ms, source.position] += 1
         self._tally(source.message.arrival_ms)["refused"] += 1
         reason = f"the value at {rfc3339(time_ms)} is more than 2^53 steps of {rule.resolution}"
-        self._reject(source, device, f"v.{channel}", reason, "send a smaller value, or agree on a larger resolution")
+        remedy = "send a smaller value, or agree on a larger resolution"
+        self._too_large.append(_rejection(source, device, f"v.{channel}", reason, remedy))
+
+    def _in_order(self) -> list[Rejection]:
+        """The rejections by message; which of them came out first depends on how the journal was cut into steps."""
+        large = sorted(self._too_large, key=lambda each: (each.part, each.reason))
+        return sorted(self._rejections + large, key=lambda each: (each.position, each.number))
 
 
 def _settled(sets: _Sets) -> _Stretches:
@@ -317,6 +319,14 @@ def _settled(sets: _Sets) -> _Stretches:
         np.array([source.message.arrival_ms for source in sets.sources], np.int64),
         np.array([source.position for source in sets.sources], np.int64),
     )
+
+
+def _ticks(values: list[Any], resolution: Decimal) -> tuple[Ints, Flags]:
+    try:
+        return to_ticks(values, resolution)
+    except OverflowError:
+        # JSON knows integers that no double can hold; as text they are found too large like any other value.
+        return to_ticks([str(value) if type(value) is int else value for value in values], resolution)
 
 
 def late_of_many(owners: Ints, rows: Rows, newest: Ints, clock: Clock) -> Ints:
@@ -348,6 +358,13 @@ def _plain(value: Any, levels: int = 8) -> bool:
     if isinstance(value, list):
         return levels > 0 and all(_plain(each, levels - 1) for each in value)
     return value is None or isinstance(value, str | int | float)
+
+
+def _rejection(source: _Source, device: str | None, part: str, reason: str, remedy: str) -> Rejection:
+    message = source.message
+    excerpt = message.payload[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    texts = (_printable(text) for text in (part, reason, remedy, excerpt))
+    return Rejection(source.position, source.number, message.arrival_ms, _printable(message.topic), device, *texts)
 
 
 def _printable(text: str) -> str:

@@ -86,19 +86,18 @@ def timed(work: Callable[[], object], repeats: int) -> float:
 
 def measure(folder: Path, book: Book, days: int, sets: int) -> None:
     """Project a month and read it back; print what each reading took."""
-    with Journal.open(folder / f"journal-{sets}") as journal, BlockStore.open(folder / f"blocks-{sets}") as store:
+    minutes = days * 24 * 60
+    readings = minutes * len(CHANNELS)
+    end_ms = START_MS + days * 24 * HOUR_MS
+    file = folder / f"blocks-{sets}"
+    with Journal.open(folder / f"journal-{sets}") as journal, BlockStore.open(file) as store:
         fill(journal, days, sets)
-        projector = Projector(journal, store, book, Layout())
-        minutes = days * 24 * 60
-        readings = minutes * len(CHANNELS)
-        write_us = timed(projector.rebuild, 3)
-        end_ms = START_MS + days * 24 * HOUR_MS
+        write_us = timed(Projector(journal, store, book, Layout()).rebuild, 3)
         read_us = timed(lambda: [store.read("comp-01", channel, START_MS, end_ms) for channel in CHANNELS], 5)
-        size = (folder / f"blocks-{sets}").stat().st_size
-    per_message = f", {write_us / minutes:.1f} µs a message" if sets == 1 else ""
+    per_message = f" ({write_us / minutes:.1f} µs a message)" if sets == 1 else ""
     print(
         f"sets of {sets:2}: project {write_us / readings:.2f} µs a reading{per_message}, "
-        f"read {read_us / readings:.3f} µs a reading, {size / readings:.1f} bytes a reading"
+        f"read {read_us / readings:.3f} µs a reading, {file.stat().st_size / readings:.1f} bytes a reading"
     )
 
 
