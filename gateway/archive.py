@@ -12,6 +12,7 @@ import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,52 +71,35 @@ def _sync_folder(folder: Path) -> None:
 
 def open_evidence(path: Path) -> tuple[ReadPart, list[str]]:
     """How to read the parts of an evidence folder, zip or tar archive, and the paths that are in it."""
-    if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.is_file())
-        return _reader({each.relative_to(path).as_posix(): each.read_bytes for each in files})
     try:
-        if zipfile.is_zipfile(path):
-            return _zipped(path)
-        if path.is_file() and tarfile.is_tarfile(path):
-            return _tarred(path)
-    except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise ArchiveError(f"{path} cannot be read as an archive: {error}") from error
-    raise ArchiveError(f"{path} is neither a folder nor a zip or tar archive of evidence")
+        if path.is_dir():
+            files = {each.relative_to(path).as_posix(): each.read_bytes() for each in path.rglob("*") if each.is_file()}
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                files = {name: packed.read(name) for name in packed.namelist() if not name.endswith("/")}
+        elif path.is_file() and tarfile.is_tarfile(path):
+            with tarfile.open(path) as tape:
+                members = [member for member in tape.getmembers() if member.isfile()]
+                files = {member.name: _read_member(tape, member) for member in members}
+        else:
+            raise ArchiveError(f"{path} is neither a folder nor a zip or tar archive of evidence")
+    except (OSError, zipfile.BadZipFile, zlib.error, tarfile.TarError) as error:
+        raise ArchiveError(f"{path} cannot be read: {error}") from error
+    parts = _inside(files)
+    return parts.get, sorted(parts)
 
 
-def _reader(parts: dict[str, Callable[[], bytes]]) -> tuple[ReadPart, list[str]]:
-    def read(path: str) -> bytes | None:
-        return parts[path]() if path in parts else None
+def _read_member(tape: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tape.extractfile(member)
+    assert file is not None, "only files are listed"
+    return file.read()
 
-    return read, sorted(parts)
 
-
-def _inside(names: list[str]) -> dict[str, str]:
-    """Names in an archive by their path from the folder that holds header.json."""
-    heads = [name for name in names if name == "header.json" or name.endswith("/header.json")]
+def _inside(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Files by their path from the folder that holds header.json, wherever in an archive that is."""
+    heads = [name for name in files if name == "header.json" or name.endswith("/header.json")]
     root = min(heads, key=len).removesuffix("header.json") if heads else ""
-    return {name.removeprefix(root): name for name in names if name.startswith(root) and not name.endswith("/")}
-
-
-def _zipped(path: Path) -> tuple[ReadPart, list[str]]:
-    archive = zipfile.ZipFile(path)
-    names = _inside(archive.namelist())
-    return _reader({inner: (lambda name=name: archive.read(name)) for inner, name in names.items()})
-
-
-def _tarred(path: Path) -> tuple[ReadPart, list[str]]:
-    archive = tarfile.open(path)
-    members = {member.name: member for member in archive.getmembers() if member.isfile()}
-
-    def reading(name: str) -> Callable[[], bytes]:
-        def read() -> bytes:
-            file = archive.extractfile(members[name])
-            assert file is not None, "only files are listed"
-            return file.read()
-
-        return read
-
-    return _reader({inner: reading(name) for inner, name in _inside(list(members)).items()})
+    return {name.removeprefix(root): data for name, data in files.items() if name.startswith(root)}
 
 
 def zip_evidence(folder: Path, target: Path) -> None:

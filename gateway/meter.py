@@ -82,10 +82,11 @@ class Source:
 
 def joined(first: Columns, second: Columns) -> Columns:
     """Columns of one channel, one stretch after the other; both name boots by the device's own list."""
-    names = max(first.boot_names, second.boot_names, key=len)
-    parts = zip(_arrays(first), _arrays(second), strict=True)
-    return Columns(*(np.concatenate(pair) for pair in parts), boot_names=names)
-
-
-def _arrays(columns: Columns) -> tuple[Any, ...]:
-    return columns.times, columns.ticks, columns.arrivals, columns.boots, columns.late
+    return Columns(
+        np.concatenate([first.times, second.times]),
+        np.concatenate([first.ticks, second.ticks]),
+        np.concatenate([first.arrivals, second.arrivals]),
+        np.concatenate([first.boots, second.boots]),
+        np.concatenate([first.late, second.late]),
+        max(first.boot_names, second.boot_names, key=len),
+    )

@@ -5,6 +5,7 @@ Every setting has a default that works beside a broker on the same machine; docs
 
 import os
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,8 +95,6 @@ class Settings(BaseSettings):
 
     def layout(self) -> Layout:
         """The topic patterns and the JSON shape."""
-        from decimal import Decimal  # noqa: PLC0415 - a name for this one place
-
         topics = self.topics
         mapped = tuple(Mapped(each.path, each.channel, Decimal(each.factor)) for each in topics.channels)
         shape = Shape(mapped, time=topics.time) if mapped else None

@@ -1,0 +1,185 @@
+"""Closing: a period that is over, and whose grace is over, becomes a final statement (semantics §8).
+
+The clock only decides when closing may start. What is in is decided by the journal: everything journalled when
+closing starts is projected first, and the statement records the last batch. A crash anywhere leaves either no
+statement, or the whole of it: the folder gets its name before the ledger's row, and without a row it is made again.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+
+from contracts.canonical import readable, sha256
+from contracts.compute import compute_period
+from contracts.contract import Contract
+from contracts.explain import statement_text
+from contracts.metering import State
+from contracts.periods import Period, next_period, period_named, period_of, rfc3339
+from contracts.readings import Disposition
+from contracts.state import read_state
+from contracts.terms import Terms
+from gateway.archive import Draft
+from gateway.blocks import BlockStore
+from gateway.book import Book
+from gateway.journal import Tip
+from gateway.keys import Signer
+from gateway.ledger import Issued, Ledger
+from gateway.meter import Source
+
+log = structlog.get_logger(__name__)
+
+
+class NotDue(Exception):  # noqa: N818 - an answer, not a failure
+    """The period cannot be closed yet; the message says since when it can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """Everything that closing needs: what is agreed, what was measured, and where statements go."""
+
+    gateway: str
+    book: Book
+    store: BlockStore
+    ledger: Ledger
+    signer: Signer
+    statements: Path
+
+    def contract_ids(self) -> list[str]:
+        """The contracts served, by id."""
+        return sorted({contract.terms.id for contract in self.book.contracts})
+
+    def next_due(self, contract_id: str) -> tuple[Contract, Period] | None:
+        """The first period of a contract that has no final statement; None where the contract is over and settled."""
+        last = self.ledger.last(contract_id)
+        if last is None:
+            contract = self.book.versions(contract_id)[0]
+            return contract, period_of(contract.terms, contract.terms.valid.from_)
+        before = self.of_statement(last.document)
+        period = next_period(before.terms, period_named(before.terms, last.document["period"]["name"]))
+        contract = self.book.contract_for(contract_id, period.first)
+        until = contract.terms.valid.until
+        if until is not None and period.first >= until:
+            return None
+        return contract, period_of(contract.terms, period.first)
+
+    def of_statement(self, document: dict[str, Any]) -> Contract:
+        """The version of the contract that a statement applied; ValueError if its text is no longer that."""
+        for contract in self.book.versions(document["contract"]):
+            if contract.terms.version == document["version"]:
+                if contract.sha256 != document["terms_sha256"]:
+                    message = "was changed after a final statement used it; restore its text and make a new version"
+                    raise ValueError(f"version {document['version']} of {document['contract']} {message}")
+                return contract
+        raise ValueError(f"version {document['version']} of {document['contract']} is missing, but a statement used it")
+
+    def due_at(self, terms: Terms, period: Period) -> int:
+        """When the period may be closed: its end and the grace after it, in ms UTC."""
+        return period.span.end + terms.grace
+
+    def opening(self, contract: Contract, period: Period, upto: int | None) -> State:
+        """The state with which the period opens: the last statement's closing state, or the contract's beginning."""
+        last = self.ledger.last(contract.terms.id)
+        if last is None:
+            return Source(self.store, contract.terms, upto).first_opening(period)
+        return read_state(contract.terms, self.closing_state(last))
+
+    def closing_state(self, issued: Issued) -> dict[str, Any]:
+        """The closing state of a statement as its evidence holds it, checked against the digest that was signed."""
+        file = self.folder(issued.document) / "evidence" / "closing.json"
+        data = file.read_bytes()
+        if sha256(data) != issued.document["closing_state_sha256"]:
+            raise ValueError(f"{file} is not the closing state that was signed; restore the statement's folder")
+        found: dict[str, Any] = json.loads(data)
+        return found
+
+    def folder(self, document: dict[str, Any]) -> Path:
+        """Where a statement lies on disk."""
+        return self.statements.joinpath(document["contract"], str(document["number"]))
+
+    def close(self, contract_id: str, now_ms: int) -> Issued:
+        """Make the next final statement of a contract; raises NotDue before its grace is over.
+
+        Everything journalled must have been projected before.
+        """
+        due = self.next_due(contract_id)
+        if due is None:
+            raise NotDue(f"{contract_id} is over, and its last period is final")
+        contract, period = due
+        if now_ms < self.due_at(contract.terms, period):
+            when = rfc3339(self.due_at(contract.terms, period))
+            raise NotDue(f"period {period.name} of {contract_id} can be closed from {when} on, when its grace is over")
+        return self._seal(contract, period, self.store.cursor(), now_ms)
+
+    def _seal(self, contract: Contract, period: Period, cut: Tip, now_ms: int) -> Issued:
+        source = Source(self.store, contract.terms, cut.position)
+        last = self.ledger.last(contract.terms.id)
+        draft = Draft(self.statements, contract.terms.id)
+        outcome = compute_period(
+            contract,
+            period,
+            self.opening(contract, period, cut.position),
+            source.period(period),
+            status="final",
+            keep=draft.keep,
+            cut={"gateway": self.gateway, "batch": cut.position, "batch_sha256": cut.sha256.hex()},
+            events=source.events(period),
+        )
+        number = 1 if last is None else last.document["number"] + 1
+        sealed = self.signer.sign(
+            {
+                **outcome.document,
+                "number": number,
+                "previous_sha256": last.sha256 if last else None,
+                "issued_at": rfc3339(now_ms),
+            }
+        )
+        text = statement_text(sealed, contract.terms).encode()
+        draft.finish(contract.terms.id, number, {"statement.json": readable(sealed), "statement.txt": text})
+        issued = self.ledger.add(sealed)
+        log.info(
+            "statement final", contract=contract.terms.id, number=number, period=period.name, total=sealed["total"]
+        )
+        return issued
+
+    def later_data(self, contract_id: str) -> Iterator["LaterData"]:
+        """Readings that arrived after the statement of their period was final, by statement and device.
+
+        They wait for the next statement, where they become adjustments of their own period.
+        """
+        for issued in self.ledger.all(contract_id):
+            document = issued.document
+            contract = self.of_statement(document)
+            period = period_named(contract.terms, document["period"]["name"])
+            yield from self._later(contract, period, document)
+
+    def _later(self, contract: Contract, period: Period, document: dict[str, Any]) -> Iterator["LaterData"]:
+        now = Source(self.store, contract.terms)
+        then = Source(self.store, contract.terms, document["input"]["batch"])
+        for device in contract.terms.devices:
+            count = 0
+            for channel in contract.terms.channels:
+                key = (device.id, channel)
+                after, before = (each.judged(key, period.span.start, period.span.end) for each in (now, then))
+                count += _accepted(after.dispositions) - _accepted(before.dispositions)
+            if count:
+                yield LaterData(contract.terms.id, document["number"], period.name, device.id, count)
+
+
+@dataclass(frozen=True, slots=True)
+class LaterData:
+    """How many readings of a device came too late for the final statement of their period."""
+
+    contract: str
+    number: int
+    period: str
+    device: str
+    readings: int
+
+
+def _accepted(dispositions: np.ndarray[Any, np.dtype[np.int8]]) -> int:
+    return int(np.count_nonzero(dispositions == Disposition.ACCEPTED))

@@ -1,0 +1,227 @@
+"""Commands about statements: list, show, close, export and verify them."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contracts.explain import statement_text
+from contracts.verify import Report, verify
+from gateway.archive import ArchiveError, open_evidence, zip_evidence
+from gateway.clock import now_ms
+from gateway.close import NotDue
+from gateway.ledger import Issued
+from gateway.output import fail, print_json, print_table, print_text, say
+from gateway.service import LiveView, Stores
+from gateway.settings import Settings, load_settings
+
+app = typer.Typer(help="Statements: list, show, close, export.", no_args_is_help=True)
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file; default: fairmeter.toml")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="data folder; default: as the settings say")]
+ContractId = Annotated[str, typer.Argument(help="the contract's id")]
+Number = Annotated[int | None, typer.Argument(help="the statement's number; default: the newest")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def settings_for(file: Path | None, data: Path | None) -> Settings:
+    """Settings for a command; a demo's data folder brings its own."""
+    if file is None and data is not None and (data / "fairmeter.toml").exists():
+        file = data / "fairmeter.toml"
+    return load_settings(file, data=data)
+
+
+@app.command("list")
+def list_statements(
+    contract: Annotated[str | None, typer.Argument(help="one contract only")] = None,
+    settings: SettingsFile = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """List final statements in order of issue."""
+    with Stores.open(settings_for(settings, data)) as stores:
+        issued = stores.ledger.all(contract)
+    if as_json:
+        print_json([_summary(each) for each in issued])
+    else:
+        rows = [list(_summary(each).values())[:6] for each in issued]
+        print_table(["contract", "number", "period", "total", "currency", "issued"], rows)
+
+
+def _summary(issued: Issued) -> dict[str, Any]:
+    document = issued.document
+    keys = ("contract", "number")
+    period = {"period": document["period"]["name"]}
+    rest = ("total", "currency", "issued_at")
+    return {**{k: document[k] for k in keys}, **period, **{k: document[k] for k in rest}, "sha256": issued.sha256}
+
+
+@app.command()
+def show(
+    contract: ContractId,
+    number: Number = None,
+    current: Annotated[bool, typer.Option("--current", help="the statement so far of the period that runs")] = False,
+    settings: SettingsFile = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a final statement, or with --current the statement so far."""
+    with Stores.open(settings_for(settings, data)) as stores:
+        if contract not in stores.closer.contract_ids():
+            fail(
+                f"{contract} is not served here; the contracts are: {', '.join(stores.closer.contract_ids()) or 'none'}"
+            )
+        document = _current(stores, contract) if current else _find(stores, contract, number).document
+        terms = next(v.terms for v in stores.book.versions(contract) if v.terms.version == document["version"])
+        later = [] if current else [each for each in stores.closer.later_data(contract)]
+    if as_json:
+        print_json(document)
+        return
+    print_text(statement_text(document, terms))
+    for each in later:
+        if each.number == document["number"]:
+            print_text(
+                f"Later data: {each.readings} readings of {each.device} arrived after this statement was final.\n"
+            )
+
+
+def _current(stores: Stores, contract: str) -> dict[str, Any]:
+    view = LiveView(stores)
+    now = now_ms()
+    view.update(now)
+    found = [document for document in view.statements(now) if document["contract"] == contract]
+    if not found:
+        fail(f"{contract} is over: every period of it is final")
+    return found[0]
+
+
+def _find(stores: Stores, contract: str, number: int | None) -> Issued:
+    issued = stores.ledger.last(contract) if number is None else stores.ledger.find(contract, number)
+    if issued is None:
+        which = "no final statement yet" if number is None else f"no statement {number}"
+        fail(f"{contract} has {which}; `fairmeter statement show {contract} --current` shows the one so far")
+    return issued
+
+
+@app.command()
+def close(
+    contract: ContractId, settings: SettingsFile = None, data: DataFolder = None, as_json: AsJson = False
+) -> None:
+    """Make the next final statement of a contract, if its grace is over."""
+    with Stores.open(settings_for(settings, data)) as stores:
+        if contract not in stores.closer.contract_ids():
+            fail(f"{contract} is not served here")
+        projector = stores.projector()
+        if projector.needs_rebuild():
+            fail("the contracts name other devices or channels than before; run `fairmeter rebuild` first")
+        while projector.project_next():
+            pass
+        try:
+            issued = stores.closer.close(contract, now_ms())
+        except NotDue as not_due:
+            fail(str(not_due))
+        folder = stores.closer.folder(issued.document)
+    if as_json:
+        print_json(issued.document)
+    else:
+        print_text((folder / "statement.txt").read_text())
+        say(f"final: {folder}")
+
+
+@app.command()
+def export(
+    contract: ContractId,
+    number: Number = None,
+    to: Annotated[Path, typer.Option(help="folder to write to")] = Path(),
+    settings: SettingsFile = None,
+    data: DataFolder = None,
+) -> None:
+    """Write a statement as JSON, text and CSV, with its evidence as a zip and the public key: all that verifies it."""
+    with Stores.open(settings_for(settings, data)) as stores:
+        issued = _find(stores, contract, number)
+        folder = stores.closer.folder(issued.document)
+        public_key = stores.settings.data / "keys" / "public.pem"
+    document = issued.document
+    to.mkdir(parents=True, exist_ok=True)
+    stem = f"{contract}-{document['number']}"
+    for name in ("statement.json", "statement.txt"):
+        shutil.copyfile(folder / name, to / f"{stem}{Path(name).suffix}")
+    (to / f"{stem}.csv").write_text(_csv(document))
+    zip_evidence(folder / "evidence", to / f"{stem}-evidence.zip")
+    shutil.copyfile(public_key, to / "public.pem")
+    say(f"written to {to}: {stem}.json, .txt, .csv, {stem}-evidence.zip, public.pem")
+    say(f"verify with: fairmeter verify {to / stem}.json {to / stem}-evidence.zip --key {to / 'public.pem'}")
+
+
+def _csv(document: dict[str, Any]) -> str:
+    """The lines of a statement as a spreadsheet opens them."""
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = ("id", "device", "kind", "title", "clause", "quantity", "unit", "amount", "coverage")
+    writer.writerow(["contract", "number", "period", "currency", *columns, "derivation"])
+    for line in document["lines"]:
+        start = [document["contract"], document["number"], document["period"]["name"], document["currency"]]
+        steps = "; ".join(step["text"] for step in line["derivation"])
+        writer.writerow([*start, *(line[column] for column in columns), steps])
+    return out.getvalue()
+
+
+def verify_statement(
+    statement: Annotated[Path, typer.Argument(help="the statement (JSON)")],
+    evidence: Annotated[Path, typer.Argument(help="its evidence: a folder, a zip or a tar archive")],
+    key: Annotated[
+        Path | None, typer.Option(help="the gateway's public key; default: one found near the files")
+    ] = None,
+    previous: Annotated[Path | None, typer.Option(help="the statement before; default: one found near")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a statement from its files alone: recompute every line, check digests, opening state, chain, signature."""
+    report = verify_files(statement, evidence, key, previous)
+    if as_json:
+        found = [{"where": finding.where, "message": finding.message} for finding in report.findings]
+        print_json({"verified": report.verified, "checks": report.checks, "findings": found})
+    else:
+        for check in report.checks:
+            print_text(f"  ok   {check}\n")
+        for finding in report.findings:
+            print_text(f"DIFFERS {finding}\n")
+        print_text("VERIFIED\n" if report.verified else "NOT VERIFIED\n")
+    if not report.verified:
+        raise typer.Exit(1)
+
+
+def verify_files(statement: Path, evidence: Path, key: Path | None = None, previous: Path | None = None) -> Report:
+    """The report on a statement's files; key and previous statement are looked for beside them if not named."""
+    document = _document(statement)
+    key = key or _first(
+        statement.parent / "public.pem", *(up / "keys/public.pem" for up in statement.resolve().parents)
+    )
+    if previous is None and isinstance(document.get("number"), int):
+        previous = _first(statement.resolve().parent.parent / str(document["number"] - 1) / "statement.json")
+    try:
+        read, paths = open_evidence(evidence)
+        pem = key.read_bytes() if key else None
+    except (ArchiveError, OSError) as error:
+        fail(str(error))
+    return verify(document, read, paths, pem, _document(previous) if previous else None)
+
+
+def _first(*places: Path) -> Path | None:
+    return next((place for place in places if place.is_file()), None)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}")
+    except ValueError as error:
+        fail(f"{path} is not JSON: {error}; it was altered, or is not a statement")
+    if not isinstance(document, dict) or not isinstance(document.get("evidence"), dict):
+        fail(f"{path} is not a statement with evidence")
+    return document

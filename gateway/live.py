@@ -1,0 +1,199 @@
+"""The statement so far: periods that still run, metered hour by hour as readings come in (architecture, decision 5).
+
+A segment is what one device measured in one hour, and where its meters stood before. A late reading meters its hour
+again, and the hours after it, until a segment's state before is the one it had: from there on nothing changes. Sums of
+whole days are kept beside the hours, so that the statement so far is a short addition, by the very code of the final.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contracts.contract import Contract
+from contracts.judging import Key
+from contracts.metering import DeviceState, State, advance, begin_period, keys_of
+from contracts.meters import Totals
+from contracts.periods import Period, Span, in_force
+from contracts.readings import Counts, Judged
+from contracts.review import Row, kept_aside
+from contracts.statement import Metered, draft
+from contracts.terms import Device
+from contracts.units import HOUR_MS
+from gateway.meter import Source
+
+HOURS_A_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one device measured over a stretch, and what became of its readings; stretches add up."""
+
+    totals: Mapping[str, Totals]
+    counts: Mapping[str, Counts]
+    aside: tuple[Row, ...] = ()
+
+    def __add__(self, later: "Measured") -> "Measured":
+        totals = {name: self.totals.get(name, Totals()) + each for name, each in later.totals.items()}
+        counts = {name: self.counts.get(name, Counts()) + each for name, each in later.counts.items()}
+        return Measured(totals, counts, self.aside + later.aside)
+
+
+NOTHING = Measured({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One hour of one device: the state before it and what it measured."""
+
+    before: DeviceState
+    measured: Measured
+
+
+@dataclass(slots=True)
+class Chain:
+    """The segments of one device over a period, in order; `after` is the state where they end."""
+
+    device: Device
+    segments: list[Segment] = field(default_factory=list)
+    days: dict[int, Measured] = field(default_factory=dict)
+    after: DeviceState | None = None
+
+
+class LivePeriod:
+    """One period of one contract, metered as far as its readings go."""
+
+    def __init__(self, contract: Contract, period: Period, opening: State) -> None:
+        self.contract = contract
+        self.period = period
+        self.opening = opening
+        self._edges = _hours(period.span)
+        self._chains = {device.id: Chain(device) for device in contract.terms.devices}
+
+    def update(self, source: Source, dirty: Mapping[str, set[int]], now_ms: int) -> None:
+        """Meter what is new: whole hours up to `now_ms`, and the dirty hours (counted from 1970) by device."""
+        terms = self.contract.terms
+        for chain in self._chains.values():
+            watched = {device for device, _ in keys_of(terms, chain.device.id)}
+            hours = set[int]().union(*(dirty.get(device, set()) for device in watched))
+            first = self._first_of(hours, len(chain.segments))
+            self._extend(source, chain, first, now_ms)
+
+    def statement(self, source: Source, now_ms: int) -> dict[str, object]:
+        """The statement so far: whole hours from their segments, and the hour under way as if it ended now."""
+        end = min(now_ms, self.period.span.end)
+        status = "open" if now_ms < self.period.span.end else "provisional"
+        metered = [self._to_date(source, chain, end) for chain in self._chains.values()]
+        return draft(self.contract, self.period, metered, status=status)
+
+    def closing(self, source: Source) -> State:
+        """The state with which the period would close if it closed now; the period must be over."""
+        end = self.period.span.end
+        states = {chain.device.id: self._rest(source, chain, end)[1] for chain in self._chains.values()}
+        return State(end, states)
+
+    def _first_of(self, hours: set[int], count: int) -> int:
+        """The first segment to be metered again for these hours; `count` if none of them is metered yet."""
+        starts = [hour * HOUR_MS for hour in hours if hour * HOUR_MS < self.period.span.end]
+        inside = [start for start in starts if start + HOUR_MS > self.period.span.start]
+        if not inside:
+            return count
+        return min(count, max(0, (min(inside) - self._edges[0] + HOUR_MS - 1) // HOUR_MS))
+
+    def _extend(self, source: Source, chain: Chain, first: int, now_ms: int) -> None:
+        """Meter the segments from `first` on: again until the state is as it was, and then the hours not yet there."""
+        state = chain.segments[first].before if first < len(chain.segments) else self._after(chain)
+        place, known, reach = first, len(chain.segments), 2
+        while place < len(self._edges) - 1 and self._edges[place + 1] <= now_ms:
+            last = min(place + reach, len(self._edges) - 1)
+            readings = self._readings(source, chain.device, state.at, self._edges[last])
+            while place < last and self._edges[place + 1] <= now_ms:
+                if first < place < known and chain.segments[place].before == state:
+                    state, place = self._after(chain), known
+                    break
+                state = self._meter(source, chain, place, state, readings)
+                place += 1
+            reach *= 2
+        if place >= len(chain.segments):
+            chain.after = state
+
+    def _after(self, chain: Chain) -> DeviceState:
+        return chain.after or begin_period(self.opening.devices[chain.device.id])
+
+    def _meter(
+        self, source: Source, chain: Chain, place: int, state: DeviceState, readings: Mapping[Key, Judged]
+    ) -> DeviceState:
+        end = self._edges[place + 1]
+        totals, after = self._advance(source, chain.device, state, readings, end, closing=end == self.period.span.end)
+        measured = self._measured(chain.device, totals, readings, Span(self._edges[place], end))
+        segment = Segment(state, measured)
+        if place < len(chain.segments):
+            chain.segments[place] = segment
+        else:
+            chain.segments.append(segment)
+        chain.days.pop(place // HOURS_A_DAY, None)
+        return after
+
+    def _advance(
+        self,
+        source: Source,
+        device: Device,
+        state: DeviceState,
+        readings: Mapping[Key, Judged],
+        end: int,
+        *,
+        closing: bool,
+    ) -> tuple[dict[str, Totals], DeviceState]:
+        series = {key: judged.series() for key, judged in readings.items()}
+        exchanges = source.exchanges(state.at, end).get(device.id, ())
+        return advance(
+            self.contract.terms, device, self.period, state, series, end, closing=closing, exchanges=exchanges
+        )
+
+    def _measured(
+        self, device: Device, totals: Mapping[str, Totals], readings: Mapping[Key, Judged], span: Span
+    ) -> Measured:
+        terms = self.contract.terms
+        span = in_force(terms, device, self.period).within(span)
+        counts = {
+            channel: readings[device.id, channel].counts(span.start, span.end)
+            for channel in terms.channels
+            if (device.id, channel) in readings
+        }
+        return Measured(totals, counts, tuple(kept_aside(terms, device.id, readings, span)))
+
+    def _readings(self, source: Source, device: Device, start: int, end: int) -> dict[Key, Judged]:
+        found = {key: source.judged(key, start, end) for key in keys_of(self.contract.terms, device.id)}
+        return {key: judged for key, judged in found.items() if len(judged.columns)}
+
+    def _rest(self, source: Source, chain: Chain, end: int) -> tuple[Measured, DeviceState]:
+        """From where the segments end to `end`, as if the period ended there."""
+        state = self._after(chain)
+        reached = self._edges[len(chain.segments)]
+        if state.at >= end:
+            return NOTHING, state
+        readings = self._readings(source, chain.device, min(state.at, reached), end)
+        totals, after = self._advance(source, chain.device, state, readings, end, closing=True)
+        return self._measured(chain.device, totals, readings, Span(reached, max(reached, end))), after
+
+    def _to_date(self, source: Source, chain: Chain, end: int) -> Metered:
+        terms = self.contract.terms
+        whole = sum((self._day(chain, day) for day in range(-(-len(chain.segments) // HOURS_A_DAY))), NOTHING)
+        measured = whole + self._rest(source, chain, end)[0]
+        force = in_force(terms, chain.device, self.period).within(Span(self.period.span.start, end))
+        keys = [(chain.device.id, channel) for channel in terms.channels]
+        refused = {key[1]: source.store.refused(*key, force.start, max(force.start + 1, force.end)) for key in keys}
+        totals = {name: measured.totals.get(name, Totals()) for name in terms.meters}
+        counts = {channel: measured.counts.get(channel, Counts()) for channel in terms.channels}
+        return Metered(chain.device, force, totals, counts, refused, measured.aside)
+
+    def _day(self, chain: Chain, day: int) -> Measured:
+        """The sum of a day's hours, kept until one of them changes."""
+        hours = chain.segments[day * HOURS_A_DAY : (day + 1) * HOURS_A_DAY]
+        if day not in chain.days or len(hours) < HOURS_A_DAY:
+            chain.days[day] = sum((segment.measured for segment in hours), NOTHING)
+        return chain.days[day]
+
+
+def _hours(span: Span) -> list[int]:
+    """The edges of a period's segments: its start, every full UTC hour inside, and its end."""
+    first = (span.start // HOUR_MS + 1) * HOUR_MS
+    return [span.start, *range(first, span.end, HOUR_MS), span.end]

@@ -1,0 +1,59 @@
+"""How commands speak: data on stdout, talk and progress on stderr, faults with their remedy and an exit code."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+INPUT_HAS_PROBLEMS = 1
+
+talk = Console(stderr=True, highlight=False)
+paper = Console(highlight=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """A document on stdout, one value a line."""
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Text on stdout exactly as it is."""
+    sys.stdout.write(text)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
+    """A table on stdout."""
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    paper.print(table)
+
+
+def say(text: str) -> None:
+    """A line of talk on stderr."""
+    talk.print(text, markup=False)
+
+
+def fail(message: str) -> NoReturn:
+    """End with what is wrong and what to do about it; exit code 1."""
+    talk.print(message, style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(INPUT_HAS_PROBLEMS)
+
+
+def progress_bar(unit: str) -> Progress:
+    """A progress bar on stderr that counts `unit`s, shows a rate, and leaves a last line behind."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit} {{task.fields[note]}}"),
+        TimeElapsedColumn(),
+        console=talk,
+        transient=False,
+    )

@@ -1,0 +1,292 @@
+"""The gateway as one running thing: receive, project, meter, close, answer (architecture, the line).
+
+Each part runs on its own and wakes the next: a commit wakes the projector, what it projected wakes metering and
+closing. The slow parts work in threads, so that the loop goes on receiving.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import orjson
+import structlog
+
+from contracts.periods import Period, next_period
+from contracts.problems import Problem
+from gateway.blocks import BlockStore
+from gateway.book import Book, load_book
+from gateway.clock import now_ms
+from gateway.close import Closer, NotDue
+from gateway.increment import Rejection
+from gateway.journal import Journal
+from gateway.keys import open_signer
+from gateway.ledger import Issued, Ledger
+from gateway.live import LivePeriod
+from gateway.meter import Source
+from gateway.mqtt import MqttSource
+from gateway.project import Progress, Projector
+from gateway.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+CLOSING_EVERY_S: Final = 30.0
+USAGE_EVERY_S: Final = 5.0
+FEEDBACK_EVERY_MS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The gateway's files, open, and the contracts it serves."""
+
+    settings: Settings
+    book: Book
+    problems: tuple[Problem, ...]
+    journal: Journal
+    blocks: BlockStore
+    ledger: Ledger
+    closer: Closer
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, settings: Settings) -> Iterator[Self]:
+        """Open, or make, everything under the data folder; close it at the end."""
+        book, problems = load_book(settings.contracts)
+        data = settings.data
+        data.mkdir(parents=True, exist_ok=True)
+        with (
+            Journal.open(data / "journal.sqlite") as journal,
+            BlockStore.open(data / "blocks.sqlite") as blocks,
+            Ledger.open(data / "ledger.sqlite") as ledger,
+        ):
+            signer = open_signer(data / "keys")
+            closer = Closer(settings.gateway, book, blocks, ledger, signer, data / "statements")
+            yield cls(settings, book, tuple(problems), journal, blocks, ledger, closer)
+
+    def projector(self) -> Projector:
+        """The one that moves the block store on."""
+        return Projector(self.journal, self.blocks, self.book, self.settings.layout())
+
+
+@dataclass(slots=True)
+class LiveView:
+    """The periods that are not final, metered as far as readings go; one for each contract, the newest last."""
+
+    stores: Stores
+    periods: dict[str, list[LivePeriod]] = field(default_factory=dict)
+
+    def update(self, now: int) -> None:
+        """Meter what is new since the last update."""
+        blocks = self.stores.blocks
+        position = blocks.cursor().position
+        pairs = blocks.dirty()
+        dirty: dict[str, set[int]] = {}
+        for device, hour in pairs:
+            dirty.setdefault(device, set()).add(hour)
+        for contract_id in self.stores.closer.contract_ids():
+            self._follow(contract_id, position, dirty, now)
+        blocks.clear_dirty(pairs, position)
+
+    def statements(self, now: int) -> list[dict[str, Any]]:
+        """The statement so far of every contract."""
+        position = self.stores.blocks.cursor().position
+        found = []
+        for chain in self.periods.values():
+            newest = chain[-1]
+            found.append(newest.statement(Source(self.stores.blocks, newest.contract.terms, position), now))
+        return found
+
+    def _follow(self, contract_id: str, position: int, dirty: dict[str, set[int]], now: int) -> None:
+        """Bring a contract's open periods up to date: from the first that is not final to the one that runs now."""
+        closer = self.stores.closer
+        due = closer.next_due(contract_id)
+        if due is None:
+            self.periods.pop(contract_id, None)
+            return
+        contract, first = due
+        held = [each for each in self.periods.get(contract_id, []) if each.period.first >= first.first]
+        if not held or held[0].period != first:
+            held = [LivePeriod(contract, first, closer.opening(contract, first, position))]
+        place = 0
+        while True:
+            live = held[place]
+            source = Source(self.stores.blocks, live.contract.terms, position)
+            live.update(source, dirty, now)
+            if live.period.span.end > now:
+                break
+            following = next_period(live.contract.terms, live.period)
+            until = live.contract.terms.valid.until
+            if until is not None and following.first >= until:
+                break
+            place += 1
+            opening = live.closing(source)
+            if place < len(held) and held[place].opening == opening:
+                continue
+            held[place:] = [LivePeriod(self._contract(contract_id, following), following, opening)]
+        self.periods[contract_id] = held[: place + 1]
+
+    def _contract(self, contract_id: str, period: Period) -> Any:
+        return self.stores.book.contract_for(contract_id, period.first)
+
+
+class Gateway:
+    """A running gateway. `on_progress` is told of each projected stretch, `on_issued` of each final statement."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        closing: bool = True,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_issued: Callable[[Issued], None] = lambda _: None,
+    ) -> None:
+        self.stores = stores
+        self.view = LiveView(stores)
+        self._projector = stores.projector()
+        self._on_progress, self._on_issued = on_progress, on_issued
+        self._closing = closing
+        self._committed = asyncio.Event()
+        self._working = asyncio.Lock()  # one at a time reads dirty hours, closes, or shows what is so far
+        self._answered: dict[str, int] = {}
+        self.source = MqttSource(
+            stores.settings.connection(),
+            stores.journal,
+            limits=stores.settings.ingest_limits(),
+            on_committed=lambda _: self._committed.set(),
+        )
+
+    async def run(self) -> bool:
+        """Serve until `stop`; True if everything received by then is in the journal and projected."""
+        await self._prepare()
+        work = (self._project, self._close_when_due, self._tell_usage)
+        parts: list[asyncio.Task[None]] = [asyncio.create_task(part()) for part in work]
+        source = asyncio.create_task(self.source.run())
+        try:
+            await asyncio.wait({source, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()  # a part that ended by itself failed: say why
+            clean = await source
+            await self.catch_up()
+            return clean
+        finally:
+            for task in (*parts, source):
+                task.cancel()
+            await asyncio.gather(*parts, source, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Take nothing more in, finish what was received, and let `run` return."""
+        self.source.stop()
+
+    async def catch_up(self) -> None:
+        """Project everything that is in the journal."""
+        async with self._working:
+            while await self._project_once():
+                pass
+
+    async def close_due(self) -> list[Issued]:
+        """Close every period whose grace is over, all of the journal projected before (semantics §8)."""
+        issued = []
+        await self.catch_up()
+        async with self._working:
+            for contract_id in self.stores.closer.contract_ids():
+                with contextlib.suppress(NotDue):
+                    while True:
+                        statement = await asyncio.to_thread(self.stores.closer.close, contract_id, now_ms())
+                        issued.append(statement)
+                        self._on_issued(statement)
+        return issued
+
+    async def statements_to_date(self) -> list[dict[str, Any]]:
+        """The statement so far of every contract."""
+        async with self._working:
+            now = now_ms()
+            await asyncio.to_thread(self.view.update, now)
+            return await asyncio.to_thread(self.view.statements, now)
+
+    # --- the parts --------------------------------------------------------------------------------------------------
+
+    async def _prepare(self) -> None:
+        for problem in self.stores.problems:
+            log.warning("contract left out", problem=str(problem))
+        if self._projector.needs_rebuild():
+            log.info("the contracts name other devices or channels than before: projecting the journal again")
+            await asyncio.to_thread(self._projector.rebuild)
+        self._committed.set()
+
+    async def _project(self) -> None:
+        while True:
+            await self._committed.wait()
+            self._committed.clear()
+            await self.catch_up()
+
+    async def _project_once(self) -> bool:
+        progress = await asyncio.to_thread(self._projector.project_next)
+        if progress is None:
+            return False
+        self._on_progress(progress)
+        for rejection in progress.rejections:
+            self._answer(rejection)
+        return True
+
+    def _answer(self, rejection: Rejection) -> None:
+        """Tell a device what was not understood, at most once a second (interfaces, feedback)."""
+        device = rejection.device
+        now = now_ms()
+        if device is None or now - self._answered.get(device, 0) < FEEDBACK_EVERY_MS:
+            return
+        self._answered[device] = now
+        said = {
+            "topic": rejection.topic,
+            "part": rejection.part,
+            "reason": rejection.reason,
+            "remedy": rejection.remedy,
+            "arrival": rejection.arrival_ms,
+        }
+        with contextlib.suppress(ValueError):  # a device id that is no topic level was only ever a topic of its own
+            self.source.publish(f"feedback/{device}", orjson.dumps(said))
+
+    async def _close_when_due(self) -> None:
+        while self._closing:
+            await self.close_due()
+            await asyncio.sleep(CLOSING_EVERY_S)
+        await asyncio.Event().wait()
+
+    async def _tell_usage(self) -> None:
+        """Publish the statement to date in short, retained, whenever it has changed."""
+        told: dict[str, bytes] = {}
+        while True:
+            await asyncio.sleep(USAGE_EVERY_S)
+            for document in await self.statements_to_date():
+                payload = orjson.dumps(in_short(document))
+                if told.get(document["contract"]) != payload:
+                    told[document["contract"]] = payload
+                    self.source.publish(f"contract/{document['contract']}/usage", payload, qos=1, retain=True)
+
+
+def in_short(document: dict[str, Any]) -> dict[str, Any]:
+    """A statement to date as `contract/{id}/usage` tells it."""
+    usage = [
+        {key: row[key] for key in ("meter", "device", "quantity", "unit", "coverage")} for row in document["usage"]
+    ]
+    lines = [{key: line[key] for key in ("id", "device", "amount")} for line in document["lines"]]
+    keys = ("contract", "status", "currency", "total")
+    return {
+        **{key: document[key] for key in keys},
+        "period": document["period"]["name"],
+        "usage": usage,
+        "lines": lines,
+    }
+
+
+@asynccontextmanager
+async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """A gateway that serves while the block runs, and is stopped cleanly at its end."""
+    task = asyncio.create_task(gateway.run())
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+        await task
