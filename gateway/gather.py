@@ -83,6 +83,7 @@ class Gathering:
         self._book = book
         self._layout = layout
         self.readings = 0
+        self.payload_bytes = 0
         self._sets = _Sets()
         self._piles: dict[ChannelRule, _Pile] = {}
         self._places: dict[str, dict[str, tuple[_Pile, int]]] = {}
@@ -107,6 +108,7 @@ class Gathering:
         content, device = decoded.content, decoded.device
         tally = self._tally(source.message.arrival_ms)
         tally["received"] += 1
+        self.payload_bytes += len(source.message.payload)
         if decoded.refused:
             self._take_refused(decoded.refused, device, source, listed=not isinstance(content, Rejected))
         if isinstance(content, Event) and not _plain(content.fields):

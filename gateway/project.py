@@ -17,7 +17,9 @@ from gateway.increment import Counts, Rejection
 from gateway.journal import Journal, Tip
 from gateway.payloads import Layout
 
-MOST_READINGS: Final = 200_000  # in one transaction, give or take a batch: what is held in memory at once
+# What is held in memory at once, give or take a batch.
+MOST_READINGS: Final = 200_000
+MOST_PAYLOAD_BYTES: Final = 32 << 20
 
 
 class ProjectionError(Exception):
@@ -62,7 +64,7 @@ class Projector:
             _check_follows(tip, batch.previous_sha256)
             gathering.take(batch)
             tip = Tip(batch.position, batch.sha256)
-            if gathering.readings >= MOST_READINGS:
+            if gathering.readings >= MOST_READINGS or gathering.payload_bytes >= MOST_PAYLOAD_BYTES:
                 break
         if tip == before:
             self._check_stands_at(before)

@@ -413,6 +413,16 @@ def test_no_message_stops_the_projection(sent: list[tuple[str, bytes]]) -> None:
         assert total.received == len(sent) == total.decoded + total.rejected
 
 
+def test_a_step_holds_a_bounded_part_of_the_journal(site: Site) -> None:
+    """However large the messages that piled up, a step takes some of them and commits before it takes more."""
+    padded = json.dumps({"t": START_MS, "v": {"flow": 1}}).encode() + b" " * 500_000
+    for _ in range(10):
+        site.receive(*(Message("telemetry/dev-1", padded, START_MS) for _ in range(8)))
+    steps = site.project()
+    assert [step.position for step in steps] == [9, 10]
+    assert len(site.flows()) == 80
+
+
 # --- crashes and mix-ups --------------------------------------------------------------------------------------------
 
 _PROJECT_SLOWLY = """
