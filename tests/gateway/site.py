@@ -1,6 +1,7 @@
 """A gateway's files without its broker: contracts, journal and block store in a folder, and messages to put in."""
 
 import json
+import random
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,34 @@ def flow(minute: int, value: float, arrival_ms: int | None = None, device: str =
 def status(arrival_ms: int, device: str = "dev-1", retained: bool = False, **content: Any) -> Message:
     """A status message."""
     return Message(f"status/{device}", json.dumps(content).encode(), arrival_ms, retained=retained)
+
+
+def a_busy_day(seed: int, count: int = 300) -> list[Message]:
+    """Messages of a day with everything in it: disorder, repetition, conflicts, restarts, nonsense and strangers."""
+    chance = random.Random(seed)
+    messages: list[Message] = []
+    for number in range(count):
+        arrival_ms = START_MS + number * 2 * MINUTE_MS
+        minute = number * 2 - chance.choice([0, 0, 0, 1, 7, 200])
+        boot: dict[str, Any] = {"boot": chance.choice("abc")} if chance.random() < 0.3 else {}
+        one = {"t": START_MS + minute * MINUTE_MS, "v": {"flow": chance.randrange(900) / 7}, **boot}
+        other = {"t": START_MS + (minute - 1) * MINUTE_MS, "v": {"flow": 1e300, "pages": number, "noise": 1}}
+        messages.append(
+            chance.choice(
+                [
+                    telemetry(one, arrival_ms),
+                    telemetry([one, other, one], arrival_ms),
+                    telemetry([one, {"t": 17, "v": {"flow": 2}}, {"v": {"pages": "many"}}], arrival_ms),
+                    telemetry({"v": {"flow": number}}, arrival_ms),
+                    telemetry(one, arrival_ms, device="stranger"),
+                    Message("telemetry/dev-1", b'{"t": ', arrival_ms),
+                    status(arrival_ms, online=chance.random() < 0.5, meter=chance.choice("KL"), t=arrival_ms - 5),
+                    Message("event/dev-1", json.dumps({"type": "serviced", "n": number % 5}).encode(), arrival_ms),
+                    messages[-1] if messages else telemetry(one, arrival_ms),
+                ]
+            )
+        )
+    return messages
 
 
 @dataclass
