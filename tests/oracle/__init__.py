@@ -12,17 +12,18 @@ Readings
  3. The clock limits are strict: exactly 5 minutes ahead, or exactly as old as `corrections`, is accepted.
  4. A value is compared after it became ticks, in conditions too: 6.999 bar at a resolution of 0.01 is 7.00 bar.
  5. `late` counts every row whose arrival is known, duplicates and conflicts too, that is earlier than the newest row
-    seen before it of its device and channel.
+    seen before it of its device and channel; a reading quarantined by its clock makes no other late.
  6. A third row that repeats a conflict's second value is a conflict again: it differs from the one that stands.
 Known time
  7. A reading a counter quarantines still shows that the device was there, so it extends known time, and conditions
     see its value; a reading quarantined by its clock does neither.
- 8. `max_hold: device`: the value ends at the first moment no channel of the device with a hold in time is known, and
-    does not come back by itself. "Of its own" means any hold in time, the default one included.
+ 8. `max_hold: device`: the value is known whenever, before its channel's next reading, some channel of the device with
+    a hold in time is known; so it comes back after a silence. "Of its own" includes the default hold.
  9. `known_ms` of a counter or integral is that of its channel; of a duration or count, the time its condition is
     known. `only_when` takes nothing from it.
 10. `gaps` is the number of unbroken unknown stretches in the time in force.
-11. A row's counts are of the channels its quantity is read from (not those of `only_when`) over the time in force.
+11. A row's counts are of the device's own channels its quantity is read from (not those of `only_when`, nor those a
+    condition reads of other devices), over the time in force.
 Counters
 12. The rules are tried in their order for every reading, also while one waits, so rule 2 is tried before rule 3; rule
     3 then decides every reading that is met while waiting, and rule 4 is out of reach until it has.
@@ -32,11 +33,12 @@ Counters
 15. A period is judged from readings before its end alone; a reading still waiting there counts as quarantined.
 16. `opening` is the register at the period's start, or the first baseline where there is none yet; `closing` the last
     baseline before the end.
-17. `quarantined` of a usage row is what `accept` would bill of each of its quarantined readings taken alone: the
-    difference to the baseline of that moment, nothing for a lower one.
+17. `quarantined` of a usage row is what accepting its quarantined readings would bill: each one's difference to the
+    baseline it was judged against, nothing for a lower one; three or more in a row, each plausible after the one
+    before, are one case with the difference of the last.
 18. A real reset found by waiting has one step, of the reading's value, and its time span starts at the old baseline.
-19. With `only_when`, `unknown: nothing`, the known share of a step is rounded to a tick, then split: true share
-    rounded, the rest off-quality. So nothing is off-quality where the condition was never known to fail.
+19. With `only_when`, `unknown: nothing`, a step counts as under `off_quality`, its off-quality is that of `full`, and
+    what lies between is nothing: the setting moves unknown time alone.
 20. The time span of a step is cut to the time in force in the period.
 Conditions and counting
 21. A run of true too short for its `for` is false, also beside unknown time.

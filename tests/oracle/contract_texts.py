@@ -40,7 +40,7 @@ def channels(draw: st.DrawFn) -> dict[str, Any]:
         "register": {
             "unit": "kWh",
             "resolution": draw(st.sampled_from(["1", "0.5", "10", "0.1"])),
-            "max_hold": draw(hold),
+            "max_hold": draw(st.sampled_from([*HOLDS, "device"])),
         },
         "flow": {"unit": "m3/h", "resolution": draw(st.sampled_from(["0.1", "1"])), "max_hold": draw(hold)},
         "level": {"unit": "bar", "resolution": "0.5", "max_hold": draw(hold)},
@@ -122,15 +122,17 @@ def tiers() -> st.SearchStrategy[list[dict[str, str]]]:
 
 
 @st.composite
-def charges(draw: st.DrawFn, name: str, metered: list[str]) -> dict[str, Any]:
+def charges(draw: st.DrawFn, name: str, metered: dict[str, Any]) -> dict[str, Any]:
     """Draw one charge: a flat, or a price on a meter."""
     shape = draw(st.sampled_from(["per_unit", "graduated", "package", "flat"]))
     charge: dict[str, Any] = {"id": name}
     if shape == "flat":
         per = draw(st.sampled_from([{}, {"per": "device"}, {"per": "period"}]))
         return charge | {"price": {"flat": draw(st.sampled_from(["900.00", "0.05", "31"])), **per}}
-    charge["meter"] = draw(st.sampled_from(metered))
-    charge |= draw(st.sampled_from([{}, {"pool": "true"}])) | draw(st.sampled_from([{}, {}, {"part": "off_quality"}]))
+    charge["meter"] = draw(st.sampled_from(list(metered)))
+    charge |= draw(st.sampled_from([{}, {"pool": "true"}]))
+    if "only_when" in metered[charge["meter"]]:
+        charge |= draw(st.sampled_from([{}, {"part": "off_quality"}]))
     if draw(st.integers(0, 2)) == 0:
         charge["allowance"] = {"included": draw(st.sampled_from(["0", "5", "10.5", "100"]))}
     if shape == "per_unit":
@@ -174,7 +176,7 @@ def contract_texts(draw: st.DrawFn, place: Place) -> str:
         "channels": draw(channels()),
         "conditions": named,
         "meters": metered,
-        "charges": [draw(charges(f"charge-{n}", list(metered))) for n in range(draw(st.integers(1, 3)))],
+        "charges": [draw(charges(f"charge-{n}", metered)) for n in range(draw(st.integers(1, 3)))],
     }
     if place.kind == "month":
         terms["anchor"] = place.anchor

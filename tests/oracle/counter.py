@@ -43,6 +43,19 @@ class Step:
     ticks: int
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A quarantined reading, and the baseline it was judged against."""
+
+    mark: Mark
+    baseline: Mark
+
+    @property
+    def at_stake(self) -> int:
+        """Return the ticks accepting it alone would bill: the difference if it is higher, nothing if it is lower."""
+        return max(0, self.mark.ticks - self.baseline.ticks)
+
+
 @dataclass
 class Register:
     """The walk along one register: what was accepted, what waits, what is set aside."""
@@ -52,13 +65,11 @@ class Register:
     waiting: list[Mark] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     accepted: list[Mark] = field(default_factory=list)
-    quarantined: list[tuple[Mark, int]] = field(default_factory=list)
-    """Each with the ticks that accepting it would bill."""
+    quarantined: list[Aside] = field(default_factory=list)
 
     def quarantine(self, *marks: Mark) -> None:
         """Set readings aside: not billed, no baseline."""
-        for mark in marks:
-            self.quarantined.append((mark, max(0, mark.ticks - self.baselines[-1].ticks)))
+        self.quarantined += [Aside(mark, self.baselines[-1]) for mark in marks]
 
     def accept(self, mark: Mark, step: Fraction | int) -> None:
         """Make a reading the baseline and bill its step."""
@@ -138,3 +149,20 @@ def decide(register: Register, mark: Mark) -> None:
         register.waiting = [mark]
     else:
         register.quarantine(mark)
+
+
+def at_stake(rules: Rules, quarantined: list[Aside]) -> int:
+    """Return what accepting every quarantined reading would bill, where three plausible ones in a row are one case."""
+    in_order = sorted(quarantined, key=lambda aside: aside.mark.time)
+    runs: list[list[Aside]] = []
+    for aside in in_order:
+        last = runs[-1][-1] if runs else None
+        if (
+            last is not None
+            and last.baseline == aside.baseline
+            and rules.plausible(Fraction(aside.mark.ticks - last.mark.ticks), last.mark.time, aside.mark.time)
+        ):
+            runs[-1].append(aside)
+        else:
+            runs.append([aside])
+    return sum(run[-1].at_stake if len(run) >= 3 else sum(aside.at_stake for aside in run) for run in runs)

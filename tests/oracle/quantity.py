@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from tests.oracle.counter import Mark, Register, rules_of, walk
+from tests.oracle.counter import Mark, Register, at_stake, rules_of, walk
 from tests.oracle.dates import Span, device_days, midnight_ms, period_name, period_named
 from tests.oracle.reading import Judged, holds, judge_rows, restarts, standing
 from tests.oracle.terms import (
@@ -164,8 +164,8 @@ def counted(scene: Scene, meter: Terms) -> Measured:
     source = (scene.device, channel)
     since = midnight_ms(device_first_day(scene), scene.terms["timezone"])
     readings = [r for r in standing(scene.judged, source) if since <= r.row.time < scene.end]
-    before = next((h for h in scene.world.held[source] if h.start < since < h.end), None)
-    baseline = None if before is None else Mark(before.start, before.ticks)
+    before = next((h for h in scene.world.held[source] if h.time < since and h.start <= since < h.end), None)
+    baseline = None if before is None else Mark(before.time, before.ticks)
     register = walk(rules_of(meter, tick), readings, restarts(scene.judged, scene.device), baseline)
     register.quarantine(*register.waiting)
     pieces = quality(scene, meter)
@@ -174,7 +174,7 @@ def counted(scene: Scene, meter: Terms) -> Measured:
         if step.time >= scene.start:
             in_full, off = shared(scene, meter, pieces, (step.since, step.time, step.ticks))
             good, off_quality = good + in_full, off_quality + off
-    aside = sum(ticks for mark, ticks in register.quarantined if mark.time >= scene.start)
+    aside = at_stake(register.rules, [a for a in register.quarantined if a.mark.time >= scene.start])
     scale = Fraction(tick)
     known = channel_known(scene, channel)
     return Measured(good * scale, off_quality * scale, known, aside * scale, register)
@@ -193,8 +193,8 @@ def shared(scene: Scene, meter: Terms, pieces: list[Piece], step: tuple[int, int
     if span == 0:
         shares[part(meter, state_at(pieces, until))] = span = 1
     good = round(Fraction(ticks * shares["good"], span))
-    known = round(Fraction(ticks * (span - shares["nothing"]), span))
-    return good, known - good
+    not_off = round(Fraction(ticks * (span - shares["off_quality"]), span))
+    return good, ticks - not_off
 
 
 def rounded(exact: Fraction, step: str) -> Decimal:
@@ -220,7 +220,7 @@ def counts_of(scene: Scene, meter: Terms, measured: Measured) -> dict[str, int]:
     """Return what became of the rows a meter is read from, in the time in force (semantics §8)."""
     kind = kind_of(meter)
     if kind in ("duration", "count"):
-        looked_at = sources(scene.terms, meter[kind], scene.device)
+        looked_at = {s for s in sources(scene.terms, meter[kind], scene.device) if s[0] == scene.device}
     else:
         looked_at = {(scene.device, meter[kind])}
     in_force = [j for j in scene.judged if scene.start <= j.row.time < scene.end]
@@ -228,7 +228,7 @@ def counts_of(scene: Scene, meter: Terms, measured: Measured) -> dict[str, int]:
     fates = [j.fate for j in mine]
     aside = 0
     if measured.register is not None:
-        aside = sum(1 for mark, _ in measured.register.quarantined if mark.time >= scene.start)
+        aside = sum(1 for a in measured.register.quarantined if a.mark.time >= scene.start)
     return {
         "accepted": fates.count("standing") - aside,
         "duplicate": fates.count("duplicate"),

@@ -30,8 +30,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A value in ticks that is known from `start` up to, not including, `end`."""
+    """A value in ticks, read at `time`, that is known from `start` up to, not including, `end`."""
 
+    time: int
     start: int
     end: int
     ticks: int
@@ -73,7 +74,8 @@ def judge_rows(terms: Terms, rows: list[Row]) -> list[Judged]:
             first[identity] = ticks
             fate = "clock" if clock_is_wrong(terms, row) else "standing"
         late = row.arrival is not None and row.time < newest.get(source, row.time)
-        newest[source] = max(row.time, newest.get(source, row.time))
+        if fate != "clock":
+            newest[source] = max(row.time, newest.get(source, row.time))
         judged.append(Judged(row, ticks, fate, late))
     return judged
 
@@ -100,24 +102,30 @@ def restarts(judged: list[Judged], device: str) -> list[int]:
 def holds(terms: Terms, judged: list[Judged], source: Source) -> list[Held]:
     """Return when each value of a channel was known: until the next reading, at most `max_hold` (semantics §3)."""
     device, channel = source
-    by_device = hold_text(terms, channel) == "device"
-    others = [channel for channel in terms["channels"] if by_device and hold_text(terms, channel) != "device"]
-    heard = [held for other in others for held in holds(terms, judged, (device, other))]
     readings = standing(judged, source)
+    if hold_text(terms, channel) == "device":
+        heard = when_heard(terms, judged, device)
     held = []
     for index, reading in enumerate(readings):
         start = reading.row.time
-        end = unbroken_until(heard, start) if by_device else start + duration_ms(hold_text(terms, channel))
-        if index + 1 < len(readings):
-            end = min(end, readings[index + 1].row.time)
-        held.append(Held(start, end, reading.ticks))
+        following = readings[index + 1].row.time if index + 1 < len(readings) else None
+        if hold_text(terms, channel) == "device":
+            spans = [(max(start, a), b if following is None else min(b, following)) for a, b in heard]
+        else:
+            end = start + duration_ms(hold_text(terms, channel))
+            spans = [(start, end if following is None else min(end, following))]
+        held += [Held(start, a, b, reading.ticks) for a, b in spans if a < b]
     return held
 
 
-def unbroken_until(known: list[Held], moment: int) -> int:
-    """Return the first moment from `moment` on at which nothing is known."""
-    end = moment
+def when_heard(terms: Terms, judged: list[Judged], device: str) -> list[tuple[int, int]]:
+    """Return the time at least one channel of a device with a hold in time is known, as intervals that do not touch."""
+    channels = [channel for channel in terms["channels"] if hold_text(terms, channel) != "device"]
+    known = [held for channel in channels for held in holds(terms, judged, (device, channel))]
+    heard: list[tuple[int, int]] = []
     for held in sorted(known, key=lambda held: held.start):
-        if held.start <= end < held.end:
-            end = held.end
-    return end
+        if heard and held.start <= heard[-1][1]:
+            heard[-1] = (heard[-1][0], max(heard[-1][1], held.end))
+        else:
+            heard.append((held.start, held.end))
+    return heard
