@@ -9,9 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from contracts.units import parse_duration_ms
+from contracts.units import moderate, parse_duration_ms
 
 COMPARISONS = ("above", "at_least", "below", "at_most", "is", "between")
 FORMS = ("channel", "condition", "all", "any", "not")
@@ -32,7 +32,7 @@ def _number(value: object) -> object:
     return Decimal(int(value)) if isinstance(value, bool) else value
 
 
-Bound = Annotated[Decimal, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Bound = Annotated[Decimal, BeforeValidator(_number), Field(allow_inf_nan=False), AfterValidator(moderate)]
 
 
 class Model(BaseModel):

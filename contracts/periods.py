@@ -204,6 +204,8 @@ def _day_in(terms: Terms, name: str) -> date | None:
     if match is None:
         return None
     numbers = [int(part) for part in match.groups()]
+    if not 1990 <= numbers[0] <= 2100:  # the years of which readings can be
+        return None
     try:
         if terms.period == "week":
             return date.fromisocalendar(numbers[0], numbers[1], 1)

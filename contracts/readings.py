@@ -191,7 +191,7 @@ def to_ticks(values: Sequence[Any] | npt.NDArray[np.float64], resolution: Decima
     Numbers and decimal texts may be mixed. The arithmetic of doubles is used only where it provably gives what the
     decimal text of the value gives; the rest, near a half or very large, is computed as decimals.
     """
-    doubles = np.asarray(values, dtype=np.float64)
+    doubles = _doubles(values)
     scale = _inverse(resolution)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = doubles * scale if isinstance(scale, int) else doubles / float(resolution)
@@ -207,6 +207,15 @@ def to_ticks(values: Sequence[Any] | npt.NDArray[np.float64], resolution: Decima
         else:
             ticks[place] = exact
     return ticks, refused
+
+
+def _doubles(values: Sequence[Any] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Values as doubles; an integer too large for one is infinite here, and refused by the exact rule."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except OverflowError:
+        huge = 10**300
+        return np.array([np.inf if isinstance(value, int) and abs(value) > huge else float(value) for value in values])
 
 
 def exact_ticks(value: Any, resolution: Decimal) -> int | None:

@@ -17,6 +17,10 @@ from contracts.yaml_text import Path
 
 Fault = tuple[Path, str, str]
 
+# More than any agreement needs: each comparison is judged for every reading, and names lead to names.
+MAX_COMPARISONS = 1_000
+MAX_DEPTH = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Declared:
@@ -37,6 +41,7 @@ def faults(value: Any) -> Iterator[Fault]:
     yield from _zone_faults(value)
     yield from _repeated(value, "devices", "list each device once")
     yield from _repeated(value, "charges", "ids name the lines of a statement, so each must be its own")
+    yield from _excess(declared)
     for name, condition in declared.conditions.items():
         yield from _condition_faults(condition, ("conditions", name), declared)
         circle = _circle(name, declared.conditions)
@@ -135,6 +140,36 @@ def _circle(start: str, conditions: dict[str, Any]) -> list[str]:
                 seen.add(name)
                 ways.append([*way, name])
     return []
+
+
+def _excess(declared: Declared) -> Iterator[Fault]:
+    """The first condition that unfolds to too many comparisons, or too deeply, once every name is followed."""
+    if any(_circle(name, declared.conditions) for name in declared.conditions):
+        return
+    sizes = dict.fromkeys(declared.conditions, (1, 1))
+    for _ in range(MAX_DEPTH + 1):  # each round follows names one step further
+        sizes = {name: _size(condition, sizes) for name, condition in declared.conditions.items()}
+    places = [(("conditions", name), condition) for name, condition in declared.conditions.items()]
+    for name, meter in declared.meters.items():
+        kinds = ("duration", "count", "only_when") if isinstance(meter, dict) else ()
+        places += [(("meters", name, kind), meter.get(kind)) for kind in kinds]
+    for at, condition in places:
+        comparisons, depth = _size(condition, sizes)
+        if comparisons > MAX_COMPARISONS or depth > MAX_DEPTH:
+            said = f"more than {MAX_COMPARISONS:,} comparisons" if depth <= MAX_DEPTH else f"{MAX_DEPTH} levels deep"
+            yield at, f"this condition unfolds to {said}", "Say it with fewer conditions"
+            return
+
+
+def _size(condition: Any, sizes: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    """How many comparisons a condition unfolds to, and how deeply, as far as the sizes of names are known."""
+    name = condition.get("condition") if isinstance(condition, dict) else condition
+    if isinstance(name, str):
+        comparisons, depth = sizes.get(name, (1, 0))
+        return comparisons, min(depth + 1, MAX_DEPTH + 1)
+    inner = [_size(part, sizes) for _, part in _parts(condition)] or [(1, 0)]
+    comparisons = min(sum(size for size, _ in inner), MAX_COMPARISONS + 1)
+    return comparisons, min(max(depth for _, depth in inner) + 1, MAX_DEPTH + 1)
 
 
 def _undeclared(at: Path, noun: str, name: Any, declared: Collection[str]) -> Iterator[Fault]:

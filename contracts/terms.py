@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from contracts.conditions import Condition, ConditionLike, Duration, Model
-from contracts.units import HOUR_MS, UNIT_MS, Rate, Rounding, parse_rate
+from contracts.units import HOUR_MS, UNIT_MS, Rate, Rounding, moderate, parse_rate
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$")]
 PeriodKind = Literal["day", "week", "month", "quarter", "year"]
@@ -38,10 +38,12 @@ def _resolution(value: Decimal) -> Decimal:
 def _date(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError(f"{value!r} is not a date; write it as 2026-01-31")
+    if isinstance(value, str) and not "1990" <= value[:4] <= "2100":
+        raise ValueError(f"{value} lies outside the years 1990 to 2100")
     return value
 
 
-Number = Annotated[Decimal, Field(allow_inf_nan=False)]
+Number = Annotated[Decimal, Field(allow_inf_nan=False), AfterValidator(moderate)]
 Amount = Annotated[Number, AfterValidator(_price)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
@@ -49,7 +51,7 @@ Resolution = Annotated[Number, AfterValidator(_resolution)]
 Day = Annotated[date, BeforeValidator(_date)]
 RateLike = Annotated[
     Rate,
-    BeforeValidator(lambda text: parse_rate(text) if isinstance(text, str) else text),
+    BeforeValidator(lambda value: value if isinstance(value, Rate) else parse_rate(str(value))),
     Field(json_schema_extra={"type": "string", "examples": ["130/h"]}),
 ]
 

@@ -16,6 +16,9 @@ UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d":
 HOUR_MS = UNIT_MS["h"]
 DAY_MS = UNIT_MS["d"]
 
+# Longer than any promise; a limit keeps times, and sums of them, within 64 bits.
+MAX_DURATION_MS = 100 * 366 * DAY_MS
+
 Rounding = Literal["half_up", "half_even"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
@@ -42,6 +45,8 @@ def parse_duration_ms(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write it as 500ms, 90s, 5m, 8h or 3d")
     ms = Decimal(match[1]) * UNIT_MS[match[2]]
+    if ms > MAX_DURATION_MS:
+        raise ValueError(f"{text[:40]!r} is longer than a hundred years")
     if ms != int(ms):
         raise ValueError(f"{text!r} is not a whole number of milliseconds")
     return int(ms)
@@ -53,6 +58,14 @@ def parse_rate(text: str) -> Rate:
     if match is None:
         raise ValueError(f"{text!r} is not a rate; write it as an amount per time, such as 130/h")
     return Rate(Fraction(match[1]) / UNIT_MS[match[2]])
+
+
+def moderate(number: Decimal) -> Decimal:
+    """The number itself; raises ValueError where it has more digits than any price or measure, and could stop us."""
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and (number.adjusted() > 18 or exponent < -18):
+        raise ValueError(f"{str(number)[:40]} has more digits than 18 before or after the point")
+    return number
 
 
 def round_half_even(value: Fraction) -> int:

@@ -8,6 +8,7 @@
 Everything is written beside its place, flushed to disk, and moved there in one step.
 """
 
+import fcntl
 import os
 import shutil
 import tarfile
@@ -30,6 +31,9 @@ class Draft:
 
     def __init__(self, statements: Path, contract: str) -> None:
         self._statements = statements
+        statements.mkdir(parents=True, exist_ok=True)
+        self._lock = (statements / ".lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # two processes that close at once do so one after the other
         self.folder = statements / f".{contract}.making"
         shutil.rmtree(self.folder, ignore_errors=True)  # what a crash left: it was never a statement
         self.folder.mkdir(parents=True)
@@ -50,6 +54,10 @@ class Draft:
         self.folder.rename(place)
         _sync_folder(place.parent)
         return place
+
+    def close(self) -> None:
+        """Let another process close."""
+        self._lock.close()
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -5,6 +5,7 @@ closing starts is projected first, and the statement records the last batch. A c
 statement, or the whole of it: the folder gets its name before the ledger's row, and without a row it is made again.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -116,9 +117,12 @@ class Closer:
         return self._seal(contract, period, self.store.cursor(), now_ms)
 
     def _seal(self, contract: Contract, period: Period, cut: Tip, now_ms: int) -> Issued:
+        with contextlib.closing(Draft(self.statements, contract.terms.id)) as draft:
+            return self._write(draft, contract, period, cut, now_ms)
+
+    def _write(self, draft: Draft, contract: Contract, period: Period, cut: Tip, now_ms: int) -> Issued:
         source = Source(self.store, contract.terms, cut.position)
         last = self.ledger.last(contract.terms.id)
-        draft = Draft(self.statements, contract.terms.id)
         outcome = compute_period(
             contract,
             period,

@@ -76,6 +76,7 @@ class LiveView:
 
     stores: Stores
     periods: dict[str, list[LivePeriod]] = field(default_factory=dict)
+    _seen: tuple[list[tuple[str, int]], int] = ([], 0)
 
     def update(self, now: int) -> None:
         """Meter what is new since the last update."""
@@ -87,7 +88,11 @@ class LiveView:
             dirty.setdefault(device, set()).add(hour)
         for contract_id in self.stores.closer.contract_ids():
             self._follow(contract_id, position, dirty, now)
-        blocks.clear_dirty(pairs, position)
+        self._seen = (pairs, position)
+
+    def forget_dirty(self) -> None:
+        """Tell the block store that what was dirty at the last update is metered; for the one view that follows it."""
+        self.stores.blocks.clear_dirty(*self._seen)
 
     def statements(self, now: int) -> list[dict[str, Any]]:
         """The statement so far of every contract."""
@@ -204,6 +209,7 @@ class Gateway:
         async with self._working:
             now = now_ms()
             await asyncio.to_thread(self.view.update, now)
+            await asyncio.to_thread(self.view.forget_dirty)
             return await asyncio.to_thread(self.view.statements, now)
 
     # --- the parts --------------------------------------------------------------------------------------------------

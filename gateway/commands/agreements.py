@@ -35,9 +35,8 @@ def check(
         terms, found = load_terms(_bytes(file), str(file))
         problems += found
         if terms is not None:
-            say(
-                f"{file}: {terms.id} version {terms.version}, {len(terms.devices)} devices, {len(terms.charges)} charges"
-            )
+            counted = f"{len(terms.devices)} devices, {len(terms.charges)} charges"
+            say(f"{file}: {terms.id} version {terms.version}, {counted}")
             for warning in warnings(terms):
                 say(f"{file}: warning: {warning}")
     if as_json:

@@ -77,7 +77,7 @@ def show(
             )
         document = _current(stores, contract) if current else _find(stores, contract, number).document
         terms = next(v.terms for v in stores.book.versions(contract) if v.terms.version == document["version"])
-        later = [] if current else [each for each in stores.closer.later_data(contract)]
+        later = [] if current else list(stores.closer.later_data(contract))
     if as_json:
         print_json(document)
         return

@@ -1,0 +1,5 @@
+"""`python -m gateway` is `fairmeter`."""
+
+from gateway.cli import main
+
+main()

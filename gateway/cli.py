@@ -1,0 +1,69 @@
+"""`fairmeter`: the commands, each imported when it is used, so that `--help` answers at once."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# Where each command stands: module, function, and what it does in one line.
+COMMANDS = {
+    "demo": ("demo", "demo", "See the whole line work on this machine: broker, simulated fleet, gateway, statements."),
+    "run": ("operation", "run", "Run the gateway."),
+    "check": ("agreements", "check", "Check contracts and settings: every problem, with line and remedy."),
+    "compute": ("agreements", "compute_statement", "Compute a statement from files alone."),
+    "statement": ("statements", "app", "List, show, close and export statements."),
+    "verify": ("statements", "verify_statement", "Check a statement from its files alone."),
+    "simulate": ("simulation", "simulate", "Publish what a simulated fleet reports."),
+    "replay": ("simulation", "replay", "Feed a recorded CSV to a broker."),
+    "rebuild": ("operation", "rebuild", "Make the block store again from the journal."),
+    "rejected": ("operation", "rejected", "List what was not understood, and why."),
+    "schema": ("agreements", "schema", "Print the JSON Schema of the contract language, for editors."),
+}
+
+
+class Commands(TyperGroup):
+    """The group of commands; a command's module is imported when the command is asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, name: str) -> Any:  # noqa: ARG002
+        """The command of that name."""
+        if name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[name]
+        found: Any = getattr(import_module(f"gateway.commands.{module}"), function)
+        if isinstance(found, typer.Typer):
+            group = typer.main.get_command(found)
+            group.name = name
+            return group
+        app = typer.Typer(add_completion=False)
+        app.command(name)(found)
+        return typer.main.get_command(app)
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # noqa: ARG002
+        """The list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, _, told) in COMMANDS.items()])
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def fairmeter() -> None:
+    """Fairmeter turns what machines report into statements that both parties of a contract can verify."""
+
+
+def main() -> None:
+    """The console script."""
+    from contracts.problems import ProblemsFound  # noqa: PLC0415 - only when a command runs
+
+    try:
+        app()
+    except ProblemsFound as found:
+        sys.stderr.write("".join(f"{problem}\n" for problem in found.problems))
+        sys.exit(1)

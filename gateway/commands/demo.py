@@ -1,0 +1,242 @@
+"""`fairmeter demo`: the whole line on one machine, from a device's message to a statement that verifies."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from contracts.explain import statement_text
+from contracts.periods import local_date, rfc3339
+from gateway.broker import BrokerError, EmbeddedBroker
+from gateway.clock import now_ms
+from gateway.commands.operation import quiet_log
+from gateway.commands.statements import verify_files
+from gateway.demo import MARK, SCENARIO, Prepared, prepare
+from gateway.ledger import Issued
+from gateway.output import fail, paper, print_text, progress_bar, say, talk
+from gateway.service import Gateway, Stores, running
+from gateway.settings import load_settings
+
+LIVE_INTERVAL_S = 5
+GOODBYE_WITHIN_S = 10
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="end when last month's statements are final and verified")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="folder to use and keep; default: a fresh temporary one")] = None,
+) -> None:
+    """See the main job work: broker, simulated fleet and gateway together, last month in seconds, then live."""
+    quiet_log()
+    folder = _folder(data)
+    try:
+        verified = asyncio.run(_demo(folder, once))
+    except BrokerError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        verified = True
+    say(f"Everything is in {folder}" + ("" if data else "; remove it when you have seen enough"))
+    if not verified:
+        raise typer.Exit(1)
+
+
+def _folder(data: Path | None) -> Path:
+    if data is None:
+        return Path(tempfile.mkdtemp(prefix="fairmeter-demo-"))
+    if (data / MARK).exists():
+        shutil.rmtree(data)  # an earlier demo's folder: a demo begins afresh
+    elif data.exists() and any(data.iterdir()):
+        fail(f"{data} holds something else than a demo; name an empty folder")
+    data.mkdir(parents=True, exist_ok=True)
+    return data.resolve()
+
+
+async def _demo(folder: Path, once: bool) -> bool:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with EmbeddedBroker(folder / "broker") as broker:
+        prepared = prepare(folder, broker.port, now_ms())
+        say(f"Broker on port {broker.port}. Contracts in {folder / 'contracts'} begin on {prepared.month.first}.")
+        with Stores.open(load_settings(prepared.settings)) as stores:
+            watch = _Watch()
+            gateway = Gateway(stores, closing=False, on_progress=watch.projected)
+            async with running(gateway):
+                work = asyncio.create_task(_show(gateway, prepared, broker.port, watch, once, stopped))
+                waiting = asyncio.create_task(stopped.wait())
+                await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                if not work.done():
+                    say("Stopping ...")
+                    work.cancel()
+                return await _outcome(work)
+
+
+async def _outcome(work: asyncio.Task[bool]) -> bool:
+    try:
+        return await work
+    except asyncio.CancelledError:
+        return True  # Ctrl-C is not a failure
+
+
+async def _show(
+    gateway: Gateway, prepared: Prepared, port: int, watch: "_Watch", once: bool, stopped: asyncio.Event
+) -> bool:
+    month = prepared.month
+    fleet = _Fleet(port, month.span.start)
+    published = await _history(fleet, watch, month.name, (month.span.start, month.span.end))
+    say(f"{published['readings']:,} readings of {month.name} came through MQTT; its statements can be final.")
+    issued = await gateway.close_due()
+    verified = all(_present(gateway, each) for each in issued) and len(issued) == len(gateway.stores.book.contracts)
+    await _late(gateway, fleet, watch, prepared)
+    if not once:
+        now = now_ms()
+        await _history(fleet, watch, "since then", (month.span.end, now))
+        await _live(gateway, fleet, stopped)
+    return verified
+
+
+class _Watch:
+    """What the gateway has projected so far."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def projected(self, progress: Any) -> None:
+        """Count a stretch."""
+        self.readings += progress.readings
+
+
+class _Fleet:
+    """The simulator as a process of its own, as real devices would be."""
+
+    def __init__(self, port: int, period_start_ms: int) -> None:
+        self._common = ["--broker", f"mqtt://127.0.0.1:{port}", "--period-start", rfc3339(period_start_ms), "--json"]
+
+    @contextlib.asynccontextmanager
+    async def running(self, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The simulator with these options; stopped at the end if it still runs."""
+        command = [sys.executable, "-m", "gateway", "simulate", SCENARIO, *self._common, *options]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                try:
+                    await asyncio.wait_for(process.wait(), GOODBYE_WITHIN_S)
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+
+    async def lines(self, *options: str) -> AsyncIterator[dict[str, Any]]:
+        """What the simulator tells of itself, until it ends; it must end well."""
+        async with self.running(*options) as process:
+            assert process.stdout is not None, "asked for above"
+            async for line in process.stdout:
+                yield json.loads(line)
+            if await process.wait() != 0:
+                raise RuntimeError("the simulated fleet could not publish; see what it said above")
+
+
+async def _history(fleet: _Fleet, watch: _Watch, what: str, span: tuple[int, int]) -> dict[str, Any]:
+    """Publish a stretch of the past and wait until the gateway has all of it; a bar shows how far it is."""
+    start, end = span
+    before, began = watch.readings, time.monotonic()
+    told: dict[str, Any] = {"readings": 0}
+    with progress_bar("days") as bar:
+        task = bar.add_task(what, total=(end - start) // 86_400_000, note="")
+
+        def show(reached_ms: int) -> None:
+            rate = (watch.readings - before) / max(0.001, time.monotonic() - began)
+            day = local_date(reached_ms, "Europe/Brussels")
+            note = f"· {watch.readings - before:,} readings, {rate:,.0f}/s, {day}"
+            bar.update(task, completed=max(0, reached_ms - start + 3_600_000) // 86_400_000, note=note)
+
+        async for line in fleet.lines("--from", rfc3339(start), "--until", rfc3339(end)):
+            told = line
+            if "reached_ms" in line:
+                show(line["reached_ms"])
+        while watch.readings - before < told["readings"]:
+            await asyncio.sleep(0.05)
+        show(end - 3_600_000)
+    return told
+
+
+def _present(gateway: Gateway, issued: Issued) -> bool:
+    """Print a final statement, say where it lies, and verify it from its files alone."""
+    stores = gateway.stores
+    folder = stores.closer.folder(issued.document)
+    paper.print()
+    print_text((folder / "statement.txt").read_text())
+    report = verify_files(folder / "statement.json", folder / "evidence", stores.settings.data / "keys" / "public.pem")
+    say(f"\nFiles:  {folder}")
+    say(f"Verify: fairmeter verify {folder / 'statement.json'} {folder / 'evidence'}")
+    for finding in report.findings:
+        talk.print(f"DIFFERS {finding}", style="red", markup=False)
+    outcome = f"VERIFIED: {len(report.checks)} checks" if report.verified else "NOT VERIFIED"
+    talk.print(outcome, style="green" if report.verified else "red")
+    return report.verified
+
+
+async def _late(gateway: Gateway, fleet: _Fleet, watch: _Watch, prepared: Prepared) -> None:
+    """Send what the fleet held back: it changes no final statement, and is shown as later data."""
+    before = watch.readings
+    span = prepared.month.span
+    told: dict[str, Any] = {"readings": 0}
+    async for line in fleet.lines("--late", "--from", rfc3339(span.start), "--until", rfc3339(span.end)):
+        told = line
+    while watch.readings - before < told["readings"]:
+        await asyncio.sleep(0.05)
+    say(f"\nA late batch of {told['readings']} readings arrived. The final statements stay as they are:")
+    for contract_id in gateway.stores.closer.contract_ids():
+        for later in await asyncio.to_thread(lambda name: list(gateway.stores.closer.later_data(name)), contract_id):
+            what = f"{later.readings} readings of {later.device} for {later.period}"
+            say(f"  later data of {contract_id}: {what}, to be an adjustment on the next statement")
+
+
+async def _live(gateway: Gateway, fleet: _Fleet, stopped: asyncio.Event) -> None:
+    """Time goes on: every few seconds a reading, and the statement so far of the month that runs."""
+    say(f"\nTime goes on: a reading every {LIVE_INTERVAL_S} s. Ctrl-C ends it.")
+    async with fleet.running("--live", "--interval", str(LIVE_INTERVAL_S)) as process:
+        assert process.stdout is not None, "asked for above"
+        reading = asyncio.create_task(_drain(process.stdout))
+        with Live(console=paper, refresh_per_second=2, vertical_overflow="crop") as screen:
+            while not stopped.is_set():
+                began = time.perf_counter()
+                documents = await gateway.statements_to_date()
+                took = time.perf_counter() - began
+                screen.update(_so_far(gateway, documents, took))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopped.wait(), 1.0)
+        reading.cancel()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    """Read what the fleet says, so that it never waits for us."""
+    while await stream.readline():
+        pass
+
+
+def _so_far(gateway: Gateway, documents: list[dict[str, Any]], took_s: float) -> Text:
+    texts = []
+    for document in documents:
+        terms = gateway.stores.book.versions(document["contract"])[-1].terms
+        texts.append(statement_text(document, terms))
+    now = rfc3339(now_ms())
+    return Text("\n".join([*texts, f"{now}  computed in {took_s * 1000:.0f} ms"]))

@@ -1,0 +1,103 @@
+"""Commands that run a gateway and look after its data: run, rebuild, rejected."""
+
+import asyncio
+import signal
+import sys
+from datetime import date
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from contracts.periods import rfc3339
+from gateway.commands.statements import AsJson, DataFolder, SettingsFile, settings_for
+from gateway.output import fail, print_json, print_table, progress_bar, say
+from gateway.service import Gateway, Stores
+
+
+def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
+    """Run the gateway: receive, meter, close periods when they are due, until Ctrl-C."""
+    chosen = settings_for(settings, data)
+    with Stores.open(chosen) as stores:
+        for problem in stores.problems:
+            say(f"left out: {problem}")
+        if not stores.book.contracts:
+            say(f"no contract is served: put YAML files into {chosen.contracts} and start again")
+        say(f"broker {chosen.broker.host}:{chosen.broker.port}, {len(stores.book.contracts)} contracts, {chosen.data}")
+        clean = asyncio.run(_serve(Gateway(stores)))
+    if not clean:
+        fail("the journal could not be written at the end; what was not acknowledged will be delivered again")
+
+
+async def _serve(gateway: Gateway) -> bool:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, gateway.stop)
+    return await gateway.run()
+
+
+def rebuild(settings: SettingsFile = None, data: DataFolder = None) -> None:
+    """Drop the block store and make it again from the journal."""
+    with Stores.open(settings_for(settings, data)) as stores, progress_bar("batches") as bar:
+        tip = stores.journal.tip().position
+        task = bar.add_task("projecting the journal", total=tip, note="")
+        readings = 0
+
+        def report(progress: Any) -> None:
+            nonlocal readings
+            readings += progress.readings
+            bar.update(task, completed=progress.position, note=f"· {readings:,} readings")
+
+        stores.projector().rebuild(report)
+        bar.update(task, completed=tip)
+    say(f"the block store is what {tip} batches of the journal say")
+
+
+def rejected(
+    day: Annotated[str | None, typer.Option(help="one UTC day of arrival, such as 2026-01-31")] = None,
+    device: Annotated[str | None, typer.Option(help="one device")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="how many, the newest first")] = 50,
+    settings: SettingsFile = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was not understood, and why; and devices and channels that no contract knows."""
+    try:
+        chosen_day = date.fromisoformat(day) if day else None
+    except ValueError:
+        raise typer.BadParameter(f"{day!r} is not a day; write it as 2026-01-31", param_hint="--day") from None
+    with Stores.open(settings_for(settings, data)) as stores:
+        rows = stores.blocks.rejected(chosen_day, device, limit)
+        unassigned = stores.blocks.unassigned()
+        counts = stores.blocks.counts()
+    names = ("arrival_ms", "topic", "device", "part", "reason", "remedy", "excerpt", "position", "number")
+    if as_json:
+        listed = [{name: getattr(row, name) for name in names} for row in rows]
+        unknown = [
+            {
+                "device": u.device,
+                "channel": u.channel or None,
+                "day": str(u.day),
+                "readings": u.readings,
+                "reason": u.reason,
+            }
+            for u in unassigned
+        ]
+        days = {str(d): {name: getattr(c, name) for name in c.__slots__} for d, c in counts.items()}
+        print_json({"rejected": listed, "unassigned": unknown, "counts": days})
+        return
+    cells = [[rfc3339(r.arrival_ms), r.topic[:40], r.part, r.reason, r.remedy] for r in rows]
+    print_table(["arrival", "topic", "part", "reason", "remedy"], cells, "Rejected, the newest first")
+    if unassigned:
+        print_table(["day", "readings", "reason"], [[u.day, u.readings, u.reason] for u in unassigned], "Unassigned")
+    total = [[day, c.received, c.decoded, c.rejected, c.stored, c.refused, c.unassigned] for day, c in counts.items()]
+    head = ["day of arrival", "received =", "decoded +", "rejected", "readings stored", "refused", "unassigned"]
+    print_table(head, total, "Messages and readings")
+
+
+def quiet_log(level: int = 30) -> None:
+    """Log warnings and worse only, on stderr, for commands that show progress of their own."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
