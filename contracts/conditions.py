@@ -91,5 +91,5 @@ def _by_name(value: object) -> object:
     return {"condition": value} if isinstance(value, str) else value
 
 
-ConditionLike = Annotated[Condition, BeforeValidator(_by_name)]
+ConditionLike = Annotated[Condition, BeforeValidator(_by_name, json_schema_input_type=Condition | str)]
 Condition.model_rebuild()

@@ -62,8 +62,17 @@ def warnings(terms: Terms) -> list[str]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the contract language, for editors, from the models that load it."""
-    schema = Terms.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fairmeter contract", **schema}
+    schema: dict[str, Any] = _understood(Terms.model_json_schema(by_alias=True))
+    return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fairmeter contract"}
+
+
+def _understood(schema: Any) -> Any:
+    """A schema without limits of numbers that stand beside text, which no editor knows by these names."""
+    if isinstance(schema, list):
+        return [_understood(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _understood(value) for key, value in schema.items() if key not in ("gt", "ge")}
 
 
 def _explain(error: ValidationError, document: Document) -> Iterator[Fault]:

@@ -18,6 +18,7 @@ from contracts.yaml_text import Path
 Fault = tuple[Path, str, str]
 
 # More than any agreement needs: each comparison is judged for every reading, and names lead to names.
+MAX_CONDITIONS = 500
 MAX_COMPARISONS = 1_000
 MAX_DEPTH = 40
 
@@ -41,13 +42,9 @@ def faults(value: Any) -> Iterator[Fault]:
     yield from _zone_faults(value)
     yield from _repeated(value, "devices", "list each device once")
     yield from _repeated(value, "charges", "ids name the lines of a statement, so each must be its own")
-    yield from _excess(declared)
     for name, condition in declared.conditions.items():
         yield from _condition_faults(condition, ("conditions", name), declared)
-        circle = _circle(name, declared.conditions)
-        if circle:
-            message = f"condition `{name}` is defined by itself: {' → '.join(circle)}"
-            yield ("conditions", name), message, "Break the circle: a condition must end in comparisons of channels"
+    yield from _tangles(declared)
     for name, meter in declared.meters.items():
         yield from _meter_faults(meter, ("meters", name), declared)
     for index, charge in enumerate(_list(value, "charges")):
@@ -142,21 +139,37 @@ def _circle(start: str, conditions: dict[str, Any]) -> list[str]:
     return []
 
 
+def _tangles(declared: Declared) -> Iterator[Fault]:
+    """Conditions that cannot be unfolded: defined by themselves, or growing beyond all measure."""
+    conditions = declared.conditions
+    if len(conditions) > MAX_CONDITIONS:
+        yield ("conditions",), f"there are {len(conditions):,} conditions", f"Declare at most {MAX_CONDITIONS}"
+        return
+    circles = {name: circle for name in conditions if (circle := _circle(name, conditions))}
+    for name, circle in circles.items():
+        message = f"condition `{name}` is defined by itself: {' → '.join(circle)}"
+        yield ("conditions", name), message, "Break the circle: a condition must end in comparisons of channels"
+    if not circles:
+        yield from _excess(declared)
+
+
 def _excess(declared: Declared) -> Iterator[Fault]:
     """The first condition that unfolds to too many comparisons, or too deeply, once every name is followed."""
-    if any(_circle(name, declared.conditions) for name in declared.conditions):
-        return
     sizes = dict.fromkeys(declared.conditions, (1, 1))
     for _ in range(MAX_DEPTH + 1):  # each round follows names one step further
         sizes = {name: _size(condition, sizes) for name, condition in declared.conditions.items()}
-    places = [(("conditions", name), condition) for name, condition in declared.conditions.items()]
+    places: list[tuple[Path, Any]] = [
+        (("conditions", name), condition) for name, condition in declared.conditions.items()
+    ]
     for name, meter in declared.meters.items():
         kinds = ("duration", "count", "only_when") if isinstance(meter, dict) else ()
         places += [(("meters", name, kind), meter.get(kind)) for kind in kinds]
     for at, condition in places:
         comparisons, depth = _size(condition, sizes)
         if comparisons > MAX_COMPARISONS or depth > MAX_DEPTH:
-            said = f"more than {MAX_COMPARISONS:,} comparisons" if depth <= MAX_DEPTH else f"{MAX_DEPTH} levels deep"
+            said = (
+                f"more than {MAX_COMPARISONS:,} comparisons" if depth <= MAX_DEPTH else f"more than {MAX_DEPTH} levels"
+            )
             yield at, f"this condition unfolds to {said}", "Say it with fewer conditions"
             return
 

@@ -51,8 +51,10 @@ Resolution = Annotated[Number, AfterValidator(_resolution)]
 Day = Annotated[date, BeforeValidator(_date)]
 RateLike = Annotated[
     Rate,
-    BeforeValidator(lambda value: value if isinstance(value, Rate) else parse_rate(str(value))),
-    Field(json_schema_extra={"type": "string", "examples": ["130/h"]}),
+    BeforeValidator(
+        lambda value: value if isinstance(value, Rate) else parse_rate(str(value)),
+        json_schema_input_type=Annotated[str, Field(examples=["130/h"])],
+    ),
 ]
 
 
