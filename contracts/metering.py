@@ -15,7 +15,7 @@ import numpy as np
 from contracts.conditions import Condition
 from contracts.counter import Announcements, Baseline, Counting
 from contracts.judging import Key, Window, judge_condition, runs_at
-from contracts.meters import LOOK_BACK_MS, METERING, MeterState, Sight, Totals, last_known
+from contracts.meters import METERING, MeterState, Sight, Totals
 from contracts.periods import Period, Span, in_force
 from contracts.readings import NO_BOOT, Series
 from contracts.terms import Device, Terms
@@ -51,16 +51,14 @@ def keys_of(terms: Terms, device: str) -> set[Key]:
 
 
 def opening_state(terms: Terms, first: Period, readings: Mapping[Key, Series]) -> State:
-    """The state with which a contract's first period opens, from the readings before it.
+    """The state with which a contract's first period opens: what the readings before it left behind.
 
-    A value may still hold from before, and a count looks back at most seven days for the state before.
+    A value may still hold from before, and may be a counter's first baseline.
     """
-    start = first.span.start - LOOK_BACK_MS
     devices = {}
     for device in terms.devices:
         mine = {key: readings[key] for key in keys_of(terms, device.id) if key in readings}
-        held = {key: last for key, series in mine.items() if (last := series.last_before(start))}
-        devices[device.id] = _observe(terms, device.id, DeviceState(start, held=held), mine, first.span.start)
+        devices[device.id] = _pass(device.id, DeviceState(0), mine, first.span.start)
     return State(first.span.start, devices)
 
 
@@ -88,7 +86,7 @@ def advance(
     force = in_force(terms, device, period)
     totals = dict.fromkeys(terms.meters, Totals())
     if state.at < min(end, force.start):
-        state = _observe(terms, device.id, state, readings, min(end, force.start))
+        state = _pass(device.id, state, readings, min(end, force.start))
     if state.at == force.start and force.length_ms and not state.entered:
         state = _enter_force(terms, device.id, state)
     until = min(end, force.end)
@@ -96,21 +94,14 @@ def advance(
         closes = closing or until == force.end
         totals, state = _meter(terms, device.id, state, readings, until, closes, exchanges)
     if force.end <= state.at < end:
-        state = _observe(terms, device.id, state, readings, end)
+        state = _pass(device.id, state, readings, end)
     return totals, state
 
 
-def _observe(terms: Terms, device: str, state: DeviceState, readings: Mapping[Key, Series], end: int) -> DeviceState:
-    """Move on without metering: while a device is not in force, only what its readings leave behind counts."""
-    window = _window(terms, state, readings, end)
-    meters = dict(state.meters)
-    for name, meter in terms.meters.items():
-        if meter.count is not None:
-            verdict = judge_condition(window, device, meter.count, {}, closing=True)
-            before = last_known(verdict.timeline, meters.get(name, MeterState()).before)
-            meters[name] = MeterState(before=before)
+def _pass(device: str, state: DeviceState, readings: Mapping[Key, Series], end: int) -> DeviceState:
+    """Move on without metering: while a device is not in force, only its last values and its boot are kept."""
     _, boot = _restarts(device, state, readings, end)
-    return replace(state, at=end, boot=boot, held=_held_at(state, readings, end), runs={}, meters=meters)
+    return replace(state, at=end, boot=boot, held=_held_at(state, readings, end), runs={})
 
 
 def _enter_force(terms: Terms, device: str, state: DeviceState) -> DeviceState:

@@ -128,17 +128,6 @@ def _meter_duration(sight: Sight, name: str, state: MeterState) -> tuple[Totals,
     return Totals(on, off, unknown, known_ms, gaps), replace(state, in_gap=in_gap)
 
 
-def last_known(timeline: Timeline, before: tuple[int, int] | None) -> tuple[int, int] | None:
-    """The last known state of a condition and until when it was known; `before` where the timeline shows none."""
-    runs = timeline.merged()
-    known = np.flatnonzero(runs.states != UNKNOWN)
-    if not len(known):
-        return before
-    place = int(known[-1])
-    ends = np.append(runs.starts[1:], runs.span.end)
-    return int(runs.states[place]), int(ends[place])
-
-
 def _meter_count(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
     """Times the condition became true: known false before, at most seven days back, and known true now."""
     runs = sight.measured(name).merged()
@@ -152,7 +141,7 @@ def _meter_count(sight: Sight, name: str, state: MeterState) -> tuple[Totals, Me
     gates = sight.gate(name).at(starts[became])
     on, off, unknown = (int(np.count_nonzero(gates == which)) for which in (TRUE, FALSE, UNKNOWN))
     known_ms, gaps, in_gap = sight.seen(name, state)
-    before = last_known(sight.measured(name), state.before)
+    before = (int(states[-1]), int(ends[-1])) if len(known) else state.before
     return Totals(on, off, unknown, known_ms, gaps), replace(state, in_gap=in_gap, before=before)
 
 

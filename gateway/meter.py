@@ -4,13 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from contracts.judging import Key
 from contracts.metering import State, opening_state
-from contracts.meters import LOOK_BACK_MS
 from contracts.periods import Period, rfc3339
-from contracts.readings import Clock, Columns, Judged, Series, judge
+from contracts.readings import Clock, Judged, Series, judge
 from contracts.statement import Input
 from contracts.terms import Terms
 from gateway.blocks import BlockStore
@@ -69,24 +66,5 @@ class Source:
 
     def _before(self, moment: int) -> Mapping[Key, Series]:
         clock = Clock.of(self.terms)
-        start = moment - LOOK_BACK_MS
-        found = {}
-        for key in self.keys():
-            earlier = self.store.last_before(*key, start, clock, self.upto)
-            week = self.store.read(*key, start, moment, self.upto)
-            series = judge(joined(earlier, week), clock).series()
-            if len(series.times):
-                found[key] = series
-        return found
-
-
-def joined(first: Columns, second: Columns) -> Columns:
-    """Columns of one channel, one stretch after the other; both name boots by the device's own list."""
-    return Columns(
-        np.concatenate([first.times, second.times]),
-        np.concatenate([first.ticks, second.ticks]),
-        np.concatenate([first.arrivals, second.arrivals]),
-        np.concatenate([first.boots, second.boots]),
-        np.concatenate([first.late, second.late]),
-        max(first.boot_names, second.boot_names, key=len),
-    )
+        found = {key: judge(self.store.last_before(*key, moment, clock, self.upto), clock) for key in self.keys()}
+        return {key: judged.series() for key, judged in found.items() if len(judged.columns)}
