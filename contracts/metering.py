@@ -17,7 +17,7 @@ from contracts.counter import Announcements, Baseline, Counting
 from contracts.judging import Key, Window, judge_condition, runs_at
 from contracts.meters import METERING, MeterState, Sight, Totals
 from contracts.periods import Period, Span, in_force
-from contracts.readings import NO_BOOT, Series
+from contracts.readings import NO_BOOT, NOTHING, Series
 from contracts.terms import Device, Terms
 from contracts.timeline import Held
 
@@ -88,7 +88,7 @@ def advance(
     if state.at < min(end, force.start):
         state = _pass(device.id, state, readings, min(end, force.start))
     if state.at == force.start and force.length_ms and not state.entered:
-        state = _enter_force(terms, device.id, state)
+        state = _enter_force(terms, device.id, state, readings)
     until = min(end, force.end)
     if state.entered and state.at < until:
         closes = closing or until == force.end
@@ -104,13 +104,15 @@ def _pass(device: str, state: DeviceState, readings: Mapping[Key, Series], end: 
     return replace(state, at=end, boot=boot, held=_held_at(state, readings, end), runs={})
 
 
-def _enter_force(terms: Terms, device: str, state: DeviceState) -> DeviceState:
+def _enter_force(terms: Terms, device: str, state: DeviceState, readings: Mapping[Key, Series]) -> DeviceState:
     """The device joins: a reading that still holds is each counter's first baseline, else its next one will be."""
-    window = Window(terms, Span(state.at, state.at + 1), {}, state.held)
+    window = _window(terms, state, readings, state.at + 1)
     meters = dict(state.meters)
     for name, meter in terms.meters.items():
-        held = state.held.get((device, meter.counter)) if meter.counter else None
-        if meter.counter and held and window.track(device, meter.counter).known[0]:
+        key = (device, meter.counter or "")
+        held = state.held.get(key)
+        followed = len(window.series.get(key, NOTHING).between(state.at, state.at + 1).times)
+        if held and not followed and window.track(*key).known[0]:
             meters[name] = MeterState(counting=Counting(Baseline(*held)))
     return replace(state, entered=True, meters=meters)
 
