@@ -35,7 +35,7 @@ Counters
     baseline before the end.
 17. `quarantined` of a usage row is what accepting its quarantined readings would bill: each one's difference to the
     baseline it was judged against, nothing for a lower one; three or more in a row, each plausible after the one
-    before, are one case with the difference of the last.
+    before, are one case with the difference of the last. "In a row" is the order in which they were set aside.
 18. A real reset found by waiting has one step, of the reading's value, and its time span starts at the old baseline.
 19. With `only_when`, `unknown: nothing`, a step counts as under `off_quality`, its off-quality is that of `full`, and
     what lies between is nothing: the setting moves unknown time alone.

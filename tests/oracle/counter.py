@@ -153,9 +153,8 @@ def decide(register: Register, mark: Mark) -> None:
 
 def at_stake(rules: Rules, quarantined: list[Aside]) -> int:
     """Return what accepting every quarantined reading would bill, where three plausible ones in a row are one case."""
-    in_order = sorted(quarantined, key=lambda aside: aside.mark.time)
     runs: list[list[Aside]] = []
-    for aside in in_order:
+    for aside in quarantined:
         last = runs[-1][-1] if runs else None
         if (
             last is not None
