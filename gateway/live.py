@@ -32,8 +32,15 @@ class Measured:
     aside: tuple[Row, ...] = ()
 
     def __add__(self, later: "Measured") -> "Measured":
-        totals = {name: self.totals.get(name, Totals()) + each for name, each in later.totals.items()}
-        counts = {name: self.counts.get(name, Counts()) + each for name, each in later.counts.items()}
+        # A stretch without readings of a channel does not name it, and must not make the others forget it.
+        totals = {
+            **self.totals,
+            **{name: self.totals.get(name, Totals()) + each for name, each in later.totals.items()},
+        }
+        counts = {
+            **self.counts,
+            **{name: self.counts.get(name, Counts()) + each for name, each in later.counts.items()},
+        }
         return Measured(totals, counts, self.aside + later.aside)
 
 

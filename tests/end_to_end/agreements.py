@@ -1,5 +1,8 @@
 """The contracts of the end-to-end tests, as texts: written for machines that were recorded, and for a small fleet."""
 
+import re
+from importlib import resources
+
 HEAD = """
 terms: 1
 id: {id}
@@ -92,3 +95,34 @@ charges:
   - {id: hot, meter: hot, price: {per_unit: 0.21}}
   - {id: dose, meter: dose, price: {per_unit: 0.0049}}
 """
+
+FLEET = """
+name: small fleet
+timezone: Europe/Brussels
+devices:
+  - {id: printer-01, model: printer, seed: 7, boot: p1, meter: P-20931}
+  - {id: comp-01, model: compressor, seed: 11, interval: 2m, boot: a1, meter: K4711}
+  - {id: comp-02, model: compressor, seed: 12, boot: c1, meter: K4712}
+faults:  # on the first day, and on the second; nothing on the third
+  - {kind: bad_zero, device: printer-01, channel: pages, at: 11h}
+  - {kind: counter_reset, device: printer-01, channel: pages, boot: p2, at: 1d10h20m}
+  - {kind: duplicate, device: printer-01, at: 1d12h, for: 2h, share: 30}
+  - {kind: dropout, device: comp-01, at: 10h, for: 3h}
+  - {kind: reorder, device: comp-01, at: 14h, for: 2h, within: 40}
+  - {kind: conflict, device: comp-02, channel: air_flow, ticks: 1250, at: 15h}
+  - {kind: late_batch, device: comp-02, at: 1d9h, for: 20m}
+  - {kind: reboot, device: comp-02, boot: c2, at: 1d4h}
+"""
+
+
+def daily(example: str, first: object) -> str:
+    """A shipped example as a contract by the day that begins on `first` and waits for nobody."""
+    text = resources.files("contracts").joinpath("examples", f"{example}.yaml").read_text("utf-8")
+    for pattern, by in (
+        (r"from: \d{4}-\d\d-\d\d(, until: \d{4}-\d\d-\d\d)?", f"from: {first}"),
+        (r"period: month", "period: day"),
+        (r"grace: 3d", "grace: 0s"),
+    ):
+        text, found = re.subn(pattern, by, text)
+        assert found == 1, f"the example says {pattern} once"
+    return text
