@@ -40,10 +40,12 @@ def test_the_order_of_lines_changes_nothing(case: Case, random: Any) -> None:
 @SIZED
 @given(cases(plain=True), st.lists(st.integers(0, 500), min_size=1, max_size=20))
 def test_repeated_lines_change_nothing(case: Case, repeated: list[int]) -> None:
-    """A reading delivered again is billed once."""
+    """A reading delivered again is billed once; only the evidence, which keeps every repetition, tells of it."""
     note(str(case))
     again = [case.rows[index % len(case.rows)] for index in repeated]
-    assert computed(case, case.rows + again) == computed(case, case.rows)
+    once, more = (computed(case, rows) for rows in (case.rows, case.rows + again))
+    del once["evidence"], more["evidence"]
+    assert more == once
 
 
 @SIZED
