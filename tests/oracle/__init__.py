@@ -48,7 +48,8 @@ Charges
 23. Tier flats are flats: they shrink with the days in force of the device, or of the contract when pooled.
 24. A line's `quantity` is the metered one, before the allowance. Flat lines have neither quantity nor coverage.
 25. Every charge has its line, zero or not: one for each device in force, or one for the contract when pooled.
-26. An anchor moves quarters and years as it moves months.
+26. A negative quantity enters no tier and no package; a price per unit credits it.
+27. An anchor moves quarters and years as it moves months.
 """
 
 from tests.oracle.reading import Row

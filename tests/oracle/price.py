@@ -100,7 +100,7 @@ def graduated(tiers: list[Terms], quantity: Fraction, share: Fraction, *, flat_a
         upper = Fraction(tier["up_to"]) if "up_to" in tier else None
         entered = quantity > lower or (number == 0 and flat_at_zero)
         if entered:
-            inside = (quantity if upper is None else min(quantity, upper)) - lower
+            inside = max(Fraction(0), (quantity if upper is None else min(quantity, upper)) - lower)
             amount += inside * Fraction(tier.get("unit", "0")) + Fraction(tier.get("flat", "0")) * share
         if upper is None:
             break
