@@ -1,6 +1,7 @@
 """The contracts of the end-to-end tests, as texts: written for machines that were recorded, and for a small fleet."""
 
 import re
+from collections.abc import Iterable
 from importlib import resources
 
 HEAD = """
@@ -126,3 +127,18 @@ def daily(example: str, first: object) -> str:
         text, found = re.subn(pattern, by, text)
         assert found == 1, f"the example says {pattern} once"
     return text
+
+
+def tanks(devices: Iterable[str], *, contract: str, begins: object) -> str:
+    """A contract by the day on registers: one meter of litres drawn on each of these devices."""
+    listed = ", ".join(f"{{id: {device}}}" for device in devices)
+    body = f"""
+devices: [{listed}]
+channels:
+  drawn: {{unit: l, resolution: 0.5}}
+meters:
+  drawn: {{counter: drawn, unit: l}}
+charges:
+  - {{id: drawn, meter: drawn, price: {{per_unit: 0.40}}}}
+"""
+    return agreed(body, contract=contract, begins=begins)
