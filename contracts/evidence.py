@@ -116,7 +116,7 @@ def altered_line(entry: Entry, data: bytes) -> tuple[int, str] | None:
     moved = sum(map(zlib.crc32, lines)) if removed else sum(map(zlib.crc32, lines)) - zlib.crc32(lines[0])
     for number in range(1, len(lines) + 2 if removed else len(lines) + 1):
         explained = number * first - moved if removed else number * first + moved
-        if (second - explained) % _PRIME == 0:
+        if (second - explained) % _PRIME == 0 and (removed or zlib.crc32(lines[number - 1]) == first):
             return number, "removed" if removed else "added"
         place = number - 1 if removed else number
         moved -= zlib.crc32(lines[place]) if place < len(lines) else 0

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -34,12 +34,15 @@ def signature_fault(statement: Mapping[str, Any], pem: bytes) -> str | None:
         key = load_pem_public_key(pem)
         if not isinstance(key, Ed25519PublicKey):
             return "the public key is not an Ed25519 key"
+        value = base64.b64decode(signature["value"], validate=True)
+        if signature != {"alg": "Ed25519", "key": signature["key"], "value": base64.b64encode(value).decode()}:
+            return "it is not written in the one form that a signature has"
         if signature["key"] != key_name(pem):
             return f"it names another key ({signature['key'][:16]}…) than the one given ({key_name(pem)[:16]}…)"
         unsigned = {name: value for name, value in statement.items() if name != "signature"}
-        key.verify(base64.b64decode(signature["value"], validate=True), canonical(unsigned))
+        key.verify(value, canonical(unsigned))
     except InvalidSignature:
         return "it is not a signature of this statement: a field was altered after it was signed"
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, UnsupportedAlgorithm) as error:
         return f"it cannot be checked: {error}"
     return None

@@ -75,7 +75,7 @@ def verify(
     report.findings += _signature(statement, key, report)
     report.findings += _chain(statement, previous, report)
     try:
-        head = _json(_read(read_part, "header.json"), "header.json")
+        head = _head(statement, read_part)
         report.findings += _root(statement, read_part, head, report)
         parts, damaged = _parts(read_part, head, paths)
         report.findings += damaged
@@ -157,16 +157,33 @@ def _chain(statement: Mapping[str, Any], previous: Mapping[str, Any] | None, rep
         report.checks.append(f"it continues statement {previous.get('number')}")
 
 
+def _head(statement: Mapping[str, Any], read_part: ReadPart) -> dict[str, Any]:
+    """The header as JSON; where it no longer reads as such, the sums in the statement tell the line."""
+    data = _read(read_part, "header.json")
+    try:
+        return _json(data, "header.json")
+    except _Unreadable:
+        place = _place(_head_entry(statement, data), data)
+        raise _Unreadable("header.json", f"{place}this is no longer the header of evidence") from None
+
+
+def _head_entry(statement: Mapping[str, Any], data: bytes) -> Entry:
+    """What the statement says of the header; how many lines it had is not said, so as many as there are."""
+    evidence = statement["evidence"]
+    lines = len(data.splitlines())
+    return Entry.read(
+        {"path": "header.json", "sha256": evidence["root_sha256"], "lines": lines, "locator": evidence["locator"]}
+    )
+
+
 def _root(
     statement: Mapping[str, Any], read_part: ReadPart, head: Mapping[str, Any], report: Report
 ) -> Iterator[Finding]:
     data = _read(read_part, "header.json")
     evidence = statement["evidence"]
     if sha256(data) != evidence["root_sha256"]:
-        entry = Entry.read(
-            {"path": "header.json", "sha256": "", "lines": data.count(b"\n"), "locator": evidence["locator"]}
-        )
-        yield Finding("header.json", f"{_place(entry, data)}its digest is not the root that the statement holds")
+        place = _place(_head_entry(statement, data), data)
+        yield Finding("header.json", f"{place}its digest is not the root that the statement holds")
     elif (
         head["terms_sha256"] != statement["terms_sha256"]
         or sha256("".join(head["terms"]).encode()) != head["terms_sha256"]
@@ -183,6 +200,8 @@ def _place(entry: Entry, data: bytes) -> str:
     found = altered_line(entry, data)
     if found is not None:
         return f"line {found[0]} was {found[1]}: "
+    if not entry.path.startswith("readings/"):
+        return "more than one line was altered: "
     start = ",".join(entry.path.split("/")[1:3]).encode() + b","
     for number, text in enumerate(data.splitlines(keepends=True)[1:], start=2):
         if not (text.startswith(start) and text.count(b",") == COLUMNS.count(",") and text.endswith(b"\n")):
