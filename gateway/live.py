@@ -76,13 +76,16 @@ class LivePeriod:
         self._chains = {device.id: Chain(device) for device in contract.terms.devices}
 
     def update(self, source: Source, dirty: Mapping[str, set[int]], now_ms: int) -> None:
-        """Meter what is new: whole hours up to `now_ms`, and the dirty hours (counted from 1970) by device."""
-        terms = self.contract.terms
+        """Meter what is new: the dirty hours (counted from 1970) by device, and whole hours that readings reach into.
+
+        Silence after the last reading is not cut into hours: a statement meters it as one stretch.
+        """
         for chain in self._chains.values():
-            watched = {device for device, _ in keys_of(terms, chain.device.id)}
-            hours = set[int]().union(*(dirty.get(device, set()) for device in watched))
+            keys = keys_of(self.contract.terms, chain.device.id)
+            hours = set[int]().union(*(dirty.get(device, set()) for device, _ in keys))
             first = self._first_of(hours, len(chain.segments))
-            self._extend(source, chain, first, now_ms)
+            newest = max(source.store.newest_ms(*key) for key in keys)
+            self._extend(source, chain, first, min(now_ms, newest))
 
     def statement(self, source: Source, now_ms: int) -> dict[str, object]:
         """The statement so far: whole hours from their segments, and the hour under way as if it ended now."""

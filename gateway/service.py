@@ -153,7 +153,8 @@ class Gateway:
         self._on_progress, self._on_issued = on_progress, on_issued
         self._closing = closing
         self._committed = asyncio.Event()
-        self._working = asyncio.Lock()  # one at a time reads dirty hours, closes, or shows what is so far
+        self._projecting = asyncio.Lock()  # one at a time moves the block store on
+        self._reckoning = asyncio.Lock()  # one at a time closes, or shows what is so far
         self._answered: dict[str, int] = {}
         self.source = MqttSource(
             stores.settings.connection(),
@@ -187,7 +188,7 @@ class Gateway:
 
     async def catch_up(self) -> None:
         """Project everything that is in the journal."""
-        async with self._working:
+        async with self._projecting:
             while await self._project_once():
                 pass
 
@@ -195,7 +196,7 @@ class Gateway:
         """Close every period whose grace is over, all of the journal projected before (semantics §8)."""
         issued = []
         await self.catch_up()
-        async with self._working:
+        async with self._reckoning:
             for contract_id in self.stores.closer.contract_ids():
                 with contextlib.suppress(NotDue):
                     while True:
@@ -206,7 +207,7 @@ class Gateway:
 
     async def statements_to_date(self) -> list[dict[str, Any]]:
         """The statement so far of every contract."""
-        async with self._working:
+        async with self._reckoning:
             now = now_ms()
             await asyncio.to_thread(self.view.update, now)
             await asyncio.to_thread(self.view.forget_dirty)

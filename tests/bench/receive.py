@@ -73,7 +73,7 @@ def telemetry(number: int) -> tuple[str, bytes]:
     return f"telemetry/comp-{number % DEVICES:02}", text.encode()
 
 
-async def receive_only(port: int, messages: int) -> Figures:
+async def receive_only(port: int, messages: int, message: Callable[[int], tuple[str, bytes]] | None = None) -> Figures:
     """Receive and acknowledge at once, keeping nothing: the fastest any gateway on this link can be."""
     watch = Stopwatch(messages)
 
@@ -82,10 +82,10 @@ async def receive_only(port: int, messages: int) -> Figures:
             link.acknowledge((delivery,))
         watch.count()
 
-    link = Link(Connection(port=port, client_id="yardstick"), lambda _: link.subscribe(), received, lambda: None)
+    link = Link(Connection(port=port, client_id=f"yardstick-{time.monotonic_ns()}"), lambda _: link.subscribe(), received, lambda: None)
     running = asyncio.create_task(link.run())
     await asyncio.sleep(0.5)
-    async with publisher(port, messages):
+    async with publisher(port, messages, message or telemetry):
         await watch.done.wait()
     link.stop()
     await running
