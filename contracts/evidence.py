@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from importlib.metadata import version
 from itertools import repeat
 from typing import Any
@@ -33,6 +34,7 @@ COLUMNS = "device,channel,time,value,arrival,boot,disposition"
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\x03"  # level 1, no name, mtime 0, Unix: the same on every machine
 
 _PRIME = 2**61 - 1
+_STRIDE = 2**14
 _NAMES = [disposition.name.lower() for disposition in Disposition]
 
 
@@ -94,8 +96,11 @@ class Manifest:
 def locator(lines: Iterable[bytes]) -> tuple[int, int]:
     """The two sums by which one altered line can be named; lines count from 1."""
     checks = list(map(zlib.crc32, lines))
-    total = sum(checks)
-    weighted = sum(map(int.__mul__, checks, range(1, len(checks) + 1)))
+    total = weighted = 0
+    for start in range(0, len(checks), _STRIDE):  # so few that the sums of products stay within 64 bits
+        stride = np.array(checks[start : start + _STRIDE], np.int64)
+        total += int(stride.sum())
+        weighted += int(np.dot(stride, np.arange(1, len(stride) + 1))) + start * int(stride.sum())
     return total % _PRIME, weighted % _PRIME
 
 
@@ -182,12 +187,30 @@ class _Moments:
         if found is None:
             if len(self._seen) > 64:
                 self._seen.clear()
-            moments = np.datetime_as_string(times.astype("datetime64[ms]"))
-            found = [f"{text}Z" for text in moments.tolist()]
-            if (times == ARRIVAL_UNKNOWN).any():
-                found = ["" if ms == ARRIVAL_UNKNOWN else text for ms, text in zip(times.tolist(), found, strict=True)]
-            self._seen[key] = found
+            found = self._seen[key] = self._render(times)
         return found
+
+    def _render(self, times: Ints) -> list[str]:
+        """Each text put together from its date, its second of the day and its milliseconds."""
+        seconds, ms = np.divmod(times, 1000)
+        days, seconds = np.divmod(seconds, 86_400)
+        dates = {day: str(np.datetime64(day, "D")) for day in np.unique(days).tolist()}
+        clock, tails = _clock_texts(), _tail_texts()
+        parts = zip(days.tolist(), seconds.tolist(), ms.tolist(), strict=True)
+        found = [dates[day] + clock[second] + tails[rest] for day, second, rest in parts]
+        for place in np.flatnonzero(times == ARRIVAL_UNKNOWN).tolist():
+            found[place] = ""
+        return found
+
+
+@cache
+def _clock_texts() -> list[str]:
+    return [f"T{hour:02}:{minute:02}:{second:02}" for hour in range(24) for minute in range(60) for second in range(60)]
+
+
+@cache
+def _tail_texts() -> list[str]:
+    return [f".{ms:03}Z" for ms in range(1000)]
 
 
 def _lines(terms: Terms, key: Key, rows: Columns, dispositions: Bytes, moments: _Moments) -> bytes:

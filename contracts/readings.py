@@ -242,10 +242,13 @@ def decimal_texts(ticks: Ints, resolution: Decimal) -> list[str]:
     """Ticks as the decimal numbers they stand for, with the resolution's decimals."""
     digits = decimals_of(resolution)
     units = int(resolution * 10**digits)
-    largest = int(np.abs(ticks).max(initial=0)) * units
     if digits == 0:
         return [str(tick * units) for tick in ticks.tolist()]
-    if largest >= 2**51:
+    if digits > 3 or int(np.abs(ticks).max(initial=0)) * units >= 2**62:
         return [f"{decimal_of(tick * units, digits):f}" for tick in ticks.tolist()]
-    # Below 2⁵¹ a double is within half of the last decimal of the exact number, so its text is the exact number's.
-    return list(map(f"%.{digits}f".__mod__, (ticks * units / 10**digits).tolist()))
+    tails = [f".{rest:0{digits}d}" for rest in range(10**digits)]
+    whole, rest = np.divmod(np.abs(ticks) * units, 10**digits)
+    texts = [str(number) + tails[place] for number, place in zip(whole.tolist(), rest.tolist(), strict=True)]
+    for place in np.flatnonzero(ticks < 0).tolist():
+        texts[place] = f"-{texts[place]}"
+    return texts

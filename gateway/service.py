@@ -32,6 +32,7 @@ from gateway.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+PROJECTING_EVERY_S: Final = 0.25
 CLOSING_EVERY_S: Final = 30.0
 USAGE_EVERY_S: Final = 5.0
 FEEDBACK_EVERY_MS: Final = 1_000
@@ -228,6 +229,7 @@ class Gateway:
             await self._committed.wait()
             self._committed.clear()
             await self.catch_up()
+            await asyncio.sleep(PROJECTING_EVERY_S)  # many small commits become one step: each touches every block
 
     async def _project_once(self) -> bool:
         progress = await asyncio.to_thread(self._projector.project_next)
