@@ -1,0 +1,53 @@
+"""Where nothing may be missing (`FAIRMETER_NO_SKIPS=1`, as in CI), a skipped test is a failed one.
+
+Two kinds of skips stay: those that say `not here:`, for what no computer of this kind can run, and those of the
+recordings where the folder that holds them is not beside the project.
+"""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTHING_MAY_BE_MISSING = os.environ.get("FAIRMETER_NO_SKIPS") == "1"
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+
+
+def is_excused(reason: str) -> bool:
+    """Whether a skip for this reason may stay."""
+    reason = reason.removeprefix("Skipped: ")
+    return reason.startswith("not here:") or (reason.startswith("the recordings are not") and not RECORDINGS.is_dir())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,  # noqa: ARG001 - pytest passes arguments by name
+    call: pytest.CallInfo[None],  # noqa: ARG001
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that was skipped, by a mark or inside."""
+    report = yield
+    if not hasattr(report, "wasxfail"):
+        fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,  # noqa: ARG001
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A whole module that was skipped, by `importorskip` or the like."""
+    report = yield
+    fail_if_skipped(report)
+    return report
+
+
+def fail_if_skipped(report: Any) -> None:
+    """Turn a skip that is not excused into a failure that says what is missing."""
+    if not NOTHING_MAY_BE_MISSING or not report.skipped:
+        return
+    path, line, reason = report.longrepr
+    if not is_excused(reason):
+        report.outcome = "failed"
+        report.longrepr = f"{path}:{line}: {reason}; with FAIRMETER_NO_SKIPS=1 nothing may be missing"
