@@ -13,7 +13,7 @@ from contracts.judging import Key
 from contracts.metering import DeviceState, State, advance, begin_period, keys_of
 from contracts.meters import Totals
 from contracts.periods import Period, Span, in_force
-from contracts.readings import Counts, Judged
+from contracts.readings import Counts, Judged, Series
 from contracts.review import Row, kept_aside
 from contracts.statement import Metered, draft
 from contracts.terms import Device
@@ -45,6 +45,15 @@ class Measured:
 
 
 NOTHING = Measured({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The readings of a stretch that the meters of a device look at, and its new meter ids."""
+
+    judged: Mapping[Key, Judged]
+    series: Mapping[Key, Series]
+    exchanges: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +123,12 @@ class LivePeriod:
         place, known, reach = first, len(chain.segments), 2
         while place < len(self._edges) - 1 and self._edges[place + 1] <= now_ms:
             last = min(place + reach, len(self._edges) - 1)
-            readings = self._readings(source, chain.device, state.at, self._edges[last])
+            seen = self._seen(source, chain.device, state.at, self._edges[last])
             while place < last and self._edges[place + 1] <= now_ms:
                 if first < place < known and chain.segments[place].before == state:
                     state, place = self._after(chain), known
                     break
-                state = self._meter(source, chain, place, state, readings)
+                state = self._meter(chain, place, state, seen)
                 place += 1
             reach *= 2
         if place >= len(chain.segments):
@@ -128,12 +137,10 @@ class LivePeriod:
     def _after(self, chain: Chain) -> DeviceState:
         return chain.after or begin_period(self.opening.devices[chain.device.id])
 
-    def _meter(
-        self, source: Source, chain: Chain, place: int, state: DeviceState, readings: Mapping[Key, Judged]
-    ) -> DeviceState:
+    def _meter(self, chain: Chain, place: int, state: DeviceState, seen: Seen) -> DeviceState:
         end = self._edges[place + 1]
-        totals, after = self._advance(source, chain.device, state, readings, end, closing=end == self.period.span.end)
-        measured = self._measured(chain.device, totals, readings, Span(self._edges[place], end))
+        totals, after = self._advance(chain.device, state, seen, end, closing=end == self.period.span.end)
+        measured = self._measured(chain.device, totals, seen, Span(self._edges[place], end))
         segment = Segment(state, measured)
         if place < len(chain.segments):
             chain.segments[place] = segment
@@ -143,36 +150,27 @@ class LivePeriod:
         return after
 
     def _advance(
-        self,
-        source: Source,
-        device: Device,
-        state: DeviceState,
-        readings: Mapping[Key, Judged],
-        end: int,
-        *,
-        closing: bool,
+        self, device: Device, state: DeviceState, seen: Seen, end: int, *, closing: bool
     ) -> tuple[dict[str, Totals], DeviceState]:
-        series = {key: judged.series() for key, judged in readings.items()}
-        exchanges = source.exchanges(state.at, end).get(device.id, ())
-        return advance(
-            self.contract.terms, device, self.period, state, series, end, closing=closing, exchanges=exchanges
-        )
+        terms = self.contract.terms
+        series, exchanges = seen.series, seen.exchanges
+        return advance(terms, device, self.period, state, series, end, closing=closing, exchanges=exchanges)
 
-    def _measured(
-        self, device: Device, totals: Mapping[str, Totals], readings: Mapping[Key, Judged], span: Span
-    ) -> Measured:
+    def _measured(self, device: Device, totals: Mapping[str, Totals], seen: Seen, span: Span) -> Measured:
         terms = self.contract.terms
         span = in_force(terms, device, self.period).within(span)
         counts = {
-            channel: readings[device.id, channel].counts(span.start, span.end)
+            channel: seen.judged[device.id, channel].counts(span.start, span.end)
             for channel in terms.channels
-            if (device.id, channel) in readings
+            if (device.id, channel) in seen.judged
         }
-        return Measured(totals, counts, tuple(kept_aside(terms, device.id, readings, span)))
+        return Measured(totals, counts, tuple(kept_aside(terms, device.id, seen.judged, span)))
 
-    def _readings(self, source: Source, device: Device, start: int, end: int) -> dict[Key, Judged]:
+    def _seen(self, source: Source, device: Device, start: int, end: int) -> Seen:
         found = {key: source.judged(key, start, end) for key in keys_of(self.contract.terms, device.id)}
-        return {key: judged for key, judged in found.items() if len(judged.columns)}
+        judged = {key: each for key, each in found.items() if len(each.columns)}
+        series = {key: each.series() for key, each in judged.items()}
+        return Seen(judged, series, source.exchanges(device.id, start, end))
 
     def _rest(self, source: Source, chain: Chain, end: int) -> tuple[Measured, DeviceState]:
         """From where the segments end to `end`, as if the period ended there."""
@@ -180,9 +178,9 @@ class LivePeriod:
         reached = self._edges[len(chain.segments)]
         if state.at >= end:
             return NOTHING, state
-        readings = self._readings(source, chain.device, min(state.at, reached), end)
-        totals, after = self._advance(source, chain.device, state, readings, end, closing=True)
-        return self._measured(chain.device, totals, readings, Span(reached, max(reached, end))), after
+        seen = self._seen(source, chain.device, min(state.at, reached), end)
+        totals, after = self._advance(chain.device, state, seen, end, closing=True)
+        return self._measured(chain.device, totals, seen, Span(reached, max(reached, end))), after
 
     def _to_date(self, source: Source, chain: Chain, end: int) -> Metered:
         terms = self.contract.terms

@@ -38,18 +38,13 @@ class Source:
         judged = {key: self.judged(key, span.start, span.end) for key in self.keys()}
         refused = {key: self.store.refused(*key, span.start, span.end, self.upto) for key in self.keys()}
         found = {key: each for key, each in judged.items() if len(each.columns)}
-        return Input(found, refused, self.exchanges(span.start, span.end))
+        exchanges = {device.id: self.exchanges(device.id, span.start, span.end) for device in self.terms.devices}
+        return Input(found, refused, exchanges)
 
-    def exchanges(self, start: int, end: int) -> dict[str, tuple[int, ...]]:
-        """The times at which devices announced a new meter id."""
-        return {
-            device.id: tuple(
-                event.time_ms
-                for event in self.store.device_events(device.id, start, end, self.upto)
-                if event.kind == "meter"
-            )
-            for device in self.terms.devices
-        }
+    def exchanges(self, device: str, start: int, end: int) -> tuple[int, ...]:
+        """The times at which a device announced a new meter id."""
+        events = self.store.device_events(device, start, end, self.upto)
+        return tuple(event.time_ms for event in events if event.kind == "meter")
 
     def events(self, period: Period) -> Iterator[dict[str, Any]]:
         """The devices' own events in the period, as the evidence holds them."""
