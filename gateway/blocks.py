@@ -28,6 +28,7 @@ from gateway import block_format
 from gateway.block_format import POSITION, TIME, Rows
 from gateway.increment import Counts, DeviceEvent, Increment, LastStatus, Rejection, Unassigned, date_of, day_of
 from gateway.journal import GENESIS, Tip
+from gateway.readers import Readers
 
 _APPLICATION_ID: Final = 0x464D4231  # "FMB1", so that another SQLite file is never taken for a block store
 _LOCK_WAIT_S: Final = 10.0
@@ -72,7 +73,7 @@ class BlockStore:
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self._path = path
         self._writer = writer
-        self._reader = _connect(path)
+        self._reader = Readers(lambda: _connect(path))
         self._writing = threading.Lock()
 
     @classmethod

@@ -26,6 +26,7 @@ from typing import Final, Literal, Self
 import zstandard
 
 from gateway.message import Kind, Message, pack, unpack
+from gateway.readers import Readers
 
 __all__ = ["GENESIS", "Batch", "Broken", "Journal", "JournalError", "Kind", "Message", "Tip"]
 
@@ -90,7 +91,7 @@ class Journal:
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self._path = path
         self._writer: sqlite3.Connection | None = writer
-        self._reader = _connect(path, "rw")
+        self._reader = Readers(lambda: _connect(path, "rw"))
         self._compress = zstandard.ZstdCompressor(level=1).compress
         self._uncertain: tuple[tuple[Message, ...], Tip] | None = None
         self._known = 0  # the last position we know to be written
@@ -212,7 +213,7 @@ def _link(position: int, previous_sha256: bytes, body: bytes) -> bytes:
     return digest.digest()
 
 
-def _last(connection: sqlite3.Connection) -> tuple[Tip, int]:
+def _last(connection: sqlite3.Connection | Readers) -> tuple[Tip, int]:
     query = "SELECT position, sha256, last_arrival_ms FROM batch ORDER BY position DESC LIMIT 1"
     row = connection.execute(query).fetchone()
     return (Tip(row[0], row[1]), row[2]) if row else (GENESIS, 0)

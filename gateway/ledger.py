@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from contracts.seal import statement_sha256
+from gateway.readers import Readers
 
 _MIGRATIONS: Final = (
     """CREATE TABLE statements (
@@ -41,24 +42,26 @@ class Issued:
 class Ledger:
     """One open ledger."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+    def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
+        self._db = writer
+        self._reader = Readers(lambda: _connect(path))
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the ledger at `path`, made if there is none; LedgerError where it is something else."""
         try:
-            db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            db = _connect(path)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
             _migrate(db, path)
         except sqlite3.Error as error:
             raise LedgerError(f"{path} cannot be used as a ledger: {error}") from error
-        return cls(db)
+        return cls(path, db)
 
     def close(self) -> None:
         """Close the file."""
+        self._reader.close()
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -107,11 +110,15 @@ class Ledger:
     def all(self, contract: str | None = None) -> list[Issued]:
         """Every final statement, or those of one contract, in order of issue."""
         query = """SELECT issue, sha256, document FROM statements WHERE ? IS NULL OR contract = ? ORDER BY issue"""
-        return [_issued(row) for row in self._db.execute(query, (contract, contract)).fetchall()]
+        return [_issued(row) for row in self._reader.execute(query, (contract, contract)).fetchall()]
 
     def _one(self, where: str, values: tuple[Any, ...]) -> Issued | None:
-        row = self._db.execute(f"SELECT issue, sha256, document FROM statements {where}", values).fetchone()  # noqa: S608 - our own text
+        row = self._reader.execute(f"SELECT issue, sha256, document FROM statements {where}", values).fetchone()  # noqa: S608 - our own text
         return _issued(row) if row else None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
 
 
 def _issued(row: tuple[int, str, str]) -> Issued:
