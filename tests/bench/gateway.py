@@ -97,12 +97,10 @@ async def whole(port: int, folder: Path, count: int, message: Callable[[int], tu
     """Receive, journal, acknowledge, decode, project into blocks: until the last message can be metered."""
     watch = Stopwatch(count)
     async with gateway(port, folder, lambda progress: watch.count(progress.messages)):
-        began = time.process_time()
         async with publisher(port, count, message):
+            watch.start()
             await watch.done.wait()
-        figures = watch.figures(name)
-    # The stopwatch starts at the first stretch projected; what came before it is the gateway's cost too.
-    return Figures(name, figures.messages, figures.wall_s, max(figures.processor_s, time.process_time() - began))
+        return watch.figures(name)
 
 
 async def line(count: int, folder: Path) -> None:

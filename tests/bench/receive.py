@@ -50,10 +50,14 @@ class Stopwatch:
         self.done = asyncio.Event()
         self._began = self._ended = (0.0, 0.0)
 
+    def start(self) -> None:
+        """Start before the first message has been dealt with."""
+        self._began = (time.perf_counter(), time.process_time())
+
     def count(self, messages: int = 1) -> None:
         """So many more have been dealt with."""
-        if self.seen == 0:
-            self._began = (time.perf_counter(), time.process_time())
+        if self.seen == 0 and self._began == (0.0, 0.0):
+            self.start()
         self.seen += messages
         if self.seen >= self.messages and not self.done.is_set():
             self._ended = (time.perf_counter(), time.process_time())
@@ -82,7 +86,12 @@ async def receive_only(port: int, messages: int, message: Callable[[int], tuple[
             link.acknowledge((delivery,))
         watch.count()
 
-    link = Link(Connection(port=port, client_id=f"yardstick-{time.monotonic_ns()}"), lambda _: link.subscribe(), received, lambda: None)
+    link = Link(
+        Connection(port=port, client_id=f"yardstick-{time.monotonic_ns()}"),
+        lambda _: link.subscribe(),
+        received,
+        lambda: None,
+    )
     running = asyncio.create_task(link.run())
     await asyncio.sleep(0.5)
     async with publisher(port, messages, message or telemetry):
