@@ -122,7 +122,7 @@ def unpack(data: bytes) -> tuple[bytes, str]:
 def _json(data: bytes, path: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise _Unreadable(path, f"line {line} was altered: this is no longer JSON") from None
     if not isinstance(document, dict):
@@ -149,7 +149,12 @@ def _signature(statement: Mapping[str, Any], key: bytes | None, report: Report) 
 def _chain(statement: Mapping[str, Any], previous: Mapping[str, Any] | None, report: Report) -> Iterator[Finding]:
     if previous is None:
         return
-    if statement.get("previous_sha256") != statement_sha256(previous):
+    try:
+        digest = statement_sha256(previous)
+    except ValueError as error:  # numbers that JSON cannot hold exactly
+        yield Finding("previous_sha256", f"the statement given as the one before is none: {error}")
+        return
+    if statement.get("previous_sha256") != digest:
         yield Finding("previous_sha256", f"it is not the digest of statement {previous.get('number')}")
     elif statement.get("number") != previous.get("number", 0) + 1:
         yield Finding("number", f"{statement.get('number')} does not follow {previous.get('number')}")

@@ -272,10 +272,18 @@ def test_the_state_must_be_the_one_the_statement_before_closed_with() -> None:
     assert found == {"previous_sha256", "opening.json"}
 
 
-@pytest.mark.parametrize("garbage", [b"", b"[]", b"{}", b"null", b'{"parts": 5}', b"\xff\xfe", b'{"parts": [{}]}'])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"[]", b"{}", b"null", b'{"parts": 5}', b"\xff\xfe", b'{"parts": [{}]}', b"[" * 99_999]
+)
 def test_a_header_that_is_none_is_a_finding(garbage: bytes) -> None:
     """Whatever stands in the evidence, verify answers."""
     assert not SECOND.checked(files={**SECOND.files, "header.json": garbage}).verified
+
+
+@pytest.mark.parametrize("previous", [{}, {"number": None}, {"number": 2**60}, {"total": float("nan")}])
+def test_a_predecessor_that_is_no_statement_is_a_finding(previous: dict[str, Any]) -> None:
+    """A wrong file given as the statement before is said to be one."""
+    assert "previous_sha256" in where(SECOND, previous=previous)
 
 
 @pytest.mark.parametrize("document", [{}, {"evidence": None}, {"signature": 5}, {"signature": {"key": "x"}}])
