@@ -139,8 +139,8 @@ def _lines(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str] | None]
 
 
 def _add(table: Table, cells: list[str], places: list[int], line: int) -> None:
+    last = len(cells)
     cells.append("")  # what a column or a short line lacks is empty
-    last = len(cells) - 1
     device, channel, when, number, arrived, boot = [cells[place if place < last else last].strip() for place in places]
     key = (device, channel)
     time = None
@@ -152,11 +152,13 @@ def _add(table: Table, cells: list[str], places: list[int], line: int) -> None:
         problem = Problem(table.path, line, 1, str(error), "Correct the line and run again")
         table.refused.append(Refused(key, time, problem))
         return
-    rows = table.rows.setdefault(key, Rows())
+    rows = table.rows.get(key)
+    if rows is None:
+        rows = table.rows[key] = Rows()
     rows.times.append(time)
     rows.values.append(value)
     rows.arrivals.append(arrival)
-    rows.boots.append(boot)
+    rows.boots.append(sys.intern(boot))
     rows.lines.append(line)
 
 

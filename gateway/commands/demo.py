@@ -21,7 +21,6 @@ from contracts.periods import local_date, rfc3339
 from gateway.broker import BrokerError, EmbeddedBroker
 from gateway.clock import now_ms
 from gateway.commands.operation import quiet_log
-from gateway.commands.statements import verify_files
 from gateway.demo import MARK, SCENARIO, Prepared, prepare
 from gateway.ledger import Issued
 from gateway.output import fail, paper, print_text, progress_bar, say, talk
@@ -100,7 +99,8 @@ async def _show(
     published = await _history(fleet, watch, month.name, (month.span.start, month.span.end))
     say(f"{published['readings']:,} readings of {month.name} came through MQTT; its statements can be final.")
     issued = await gateway.close_due()
-    verified = all(_present(gateway, each) for each in issued) and len(issued) == len(gateway.stores.book.contracts)
+    presented = [await _present(gateway, each) for each in issued]
+    verified = all(presented) and len(presented) == len(gateway.stores.book.contracts)
     await _late(gateway, fleet, watch, prepared)
     if not once:
         now = now_ms()
@@ -178,20 +178,23 @@ async def _history(fleet: _Fleet, watch: _Watch, what: str, span: tuple[int, int
     return told
 
 
-def _present(gateway: Gateway, issued: Issued) -> bool:
-    """Print a final statement, say where it lies, and verify it from its files alone."""
+async def _present(gateway: Gateway, issued: Issued) -> bool:
+    """Print a final statement, say where it lies, and verify it from its files alone, as either party would."""
     stores = gateway.stores
     folder = stores.closer.folder(issued.document)
     paper.print()
     print_text((folder / "statement.txt").read_text())
-    report = verify_files(folder / "statement.json", folder / "evidence", stores.settings.data / "keys" / "public.pem")
-    say(f"\nFiles:  {folder}")
-    say(f"Verify: fairmeter verify {folder / 'statement.json'} {folder / 'evidence'}")
-    for finding in report.findings:
-        talk.print(f"DIFFERS {finding}", style="red", markup=False)
-    outcome = f"VERIFIED: {len(report.checks)} checks" if report.verified else "NOT VERIFIED"
-    talk.print(outcome, style="green" if report.verified else "red")
-    return report.verified
+    key = stores.settings.data / "keys" / "public.pem"
+    words = ["verify", str(folder / "statement.json"), str(folder / "evidence"), "--key", str(key)]
+    say(f"\nThe statement and its evidence: {folder}")
+    say(f"Verifying with nothing but these files: fairmeter {' '.join(words)}")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    verified = process.returncode == 0
+    talk.print(told.decode().rstrip(), style="green" if verified else "red", markup=False)
+    return verified
 
 
 async def _late(gateway: Gateway, fleet: _Fleet, watch: _Watch, prepared: Prepared) -> None:
