@@ -100,7 +100,7 @@ def draft(contract: Contract, period: Period, metered: list[Metered], *, status:
     terms = contract.terms
     usage = [_usage(terms, name, device) for name in terms.meters for device in metered if device.force.length_ms > 0]
     lines = [line for charge in terms.charges for line in _lines(terms, charge, period, usage)]
-    total = sum((Decimal(line["amount"]) for line in lines), Decimal(0))
+    total = sum((Fraction(line["amount"]) for line in lines), Fraction(0))  # exact, however large
     return {
         "schema": SCHEMA,
         "contract": terms.id,
@@ -123,7 +123,7 @@ def draft(contract: Contract, period: Period, metered: list[Metered], *, status:
         "lines": lines,
         "balances": [],
         "adjustments": [],
-        "total": plain(total if lines else round_money(Fraction(0), terms.currency, terms.rounding)),
+        "total": plain(round_money(total, terms.currency, terms.rounding)),
         "review": [row for each in metered for row in (*each.aside, *flagged(terms, each.device.id, each.totals))],
         "input": None,
         "closing_state_sha256": None,

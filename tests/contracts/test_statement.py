@@ -3,10 +3,11 @@
 import json
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from contracts.canonical import readable
-from tests.contracts.samples import DAY, HOUR, JANUARY, contract, csv, register, statement
+from tests.contracts.samples import BODY, DAY, HOUR, JANUARY, contract, csv, register, statement
 
 TWO_MACHINES = """
 channels: {pages: {unit: page}}
@@ -54,6 +55,15 @@ def test_the_total_is_the_sum_of_the_rounded_lines() -> None:
     document = statement(AGREED, LINES)
     assert Decimal(document["total"]) == sum(Decimal(line["amount"]) for line in document["lines"])
     assert document["total"] == "85.00"  # 31 + 21 + 10 + 10 + 9 + 4
+
+
+def test_a_total_of_any_size_is_exact() -> None:
+    """No context of decimals takes the cents off a large sum."""
+    price = "999999999999999999.999999999999"
+    document = statement(contract(BODY.replace("0.10", price)), register({0: 0, 1: 2**53}))
+    exact = Fraction(price) * 2**53
+    assert document["total"] == document["lines"][0]["amount"]
+    assert abs(Fraction(document["total"]) - exact) <= Fraction(1, 200)
 
 
 def test_a_device_not_in_force_has_no_lines_and_no_usage() -> None:
