@@ -12,8 +12,11 @@ from rich.table import Table
 
 INPUT_HAS_PROBLEMS = 1
 
+# Where nobody reads along, in a pipe or a file, tables are as wide as what is in them.
+WIDEST = 1_000
+
 talk = Console(stderr=True, highlight=False)
-paper = Console(highlight=False, soft_wrap=True)
+paper = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDEST)
 
 
 def print_json(document: Any) -> None:
@@ -35,8 +38,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
 
 
 def say(text: str) -> None:
-    """A line of talk on stderr."""
-    talk.print(text, markup=False)
+    """A line of talk on stderr; never broken, so that a command or a path in it can be copied."""
+    talk.print(text, markup=False, soft_wrap=True)
 
 
 def fail(message: str) -> NoReturn:

@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from contracts.explain import statement_text
@@ -30,6 +32,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 def settings_for(file: Path | None, data: Path | None) -> Settings:
     """Settings for a command; a demo's data folder brings its own."""
+    # stdout is for the command's data alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
     if file is None and data is not None and (data / "fairmeter.toml").exists():
         file = data / "fairmeter.toml"
     return load_settings(file, data=data)
