@@ -30,6 +30,10 @@ from contracts.terms import Terms
 
 READ_ERROR = "read error: the register went on from where it was, or lower still"
 STILL_WAITING = "low, and the period ended before the next reading could tell a reset from an error"
+RESTARTED = "the device announced a restart, and the register began at zero"
+RESET = "the register began at zero, and counted on from there"
+WRAPPED = "the register went around its end"
+EXCHANGED = "the device announced a new meter; counting goes on from its first reading"
 TOO_FAST = "a jump beyond max_rate"
 TOO_LOW = "lower than the register, and neither a reset nor a wrap"
 
@@ -108,14 +112,26 @@ class Flag:
     linked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a register did not simply count on: when, its reading before and after, what was counted, and why."""
+
+    time: int
+    before: int
+    after: int
+    counted: int
+    reason: str
+
+
 @dataclass(slots=True)
 class Steps:
-    """What a stretch of readings gave: the accepted steps as arrays, the flags, and where the counter stands after."""
+    """What a stretch of readings gave: the accepted steps as arrays, flags, breaks, and where the counter stands."""
 
     starts: list[Ints] = field(default_factory=list)
     ends: list[Ints] = field(default_factory=list)
     ticks: list[Ints] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
     state: Counting = field(default_factory=Counting)
 
     def add(self, start: int, end: int, ticks: int) -> None:
@@ -217,19 +233,21 @@ def _judge(register: Register, steps: Steps, time: int, ticks: int) -> None:
     state = steps.state
     baseline = state.baseline
     if baseline is None or state.exchanged:
+        if baseline is not None:
+            steps.breaks.append(Break(time, baseline.ticks, ticks, 0, EXCHANGED))
         steps.state = Counting(Baseline(time, ticks))
         return
     elapsed, difference = time - baseline.time, ticks - baseline.ticks
     if register.plausible(difference, elapsed):
         _accept(steps, time, ticks, difference, error=state.low)
     elif state.restarted and difference < 0 and register.can_be_reset(ticks) and register.plausible(ticks, elapsed):
-        _accept(steps, time, ticks, ticks, error=state.low)
+        _accept(steps, time, ticks, ticks, error=state.low, reason=RESTARTED)
     elif state.low is not None:
         _decide(register, steps, state.low, time, ticks)
     elif difference < 0 and register.reset_below is not None and ticks < register.reset_below:
         steps.state = replace(state, low=Low(ticks, time, time, 1))
     elif difference < 0 and register.width is not None and register.plausible(difference + register.width, elapsed):
-        _accept(steps, time, ticks, difference + register.width)
+        _accept(steps, time, ticks, difference + register.width, reason=WRAPPED)
     else:
         _quarantine(register, steps, time, ticks)
 
@@ -239,7 +257,7 @@ def _decide(register: Register, steps: Steps, low: Low, time: int, ticks: int) -
     if ticks == low.ticks:
         steps.state = replace(steps.state, low=replace(low, latest=time, count=low.count + 1))
     elif ticks > low.ticks and register.plausible(ticks - low.ticks, time - low.latest):
-        _accept(steps, time, ticks, ticks)
+        _accept(steps, time, ticks, ticks, reason=RESET)
     elif ticks < low.ticks:
         steps.flags.append(flag_low(low, READ_ERROR))
         steps.state = replace(steps.state, low=Low(ticks, time, time, 1))
@@ -247,11 +265,18 @@ def _decide(register: Register, steps: Steps, low: Low, time: int, ticks: int) -
         _quarantine(register, steps, time, ticks)
 
 
-def _accept(steps: Steps, time: int, ticks: int, step: int, error: Low | None = None) -> None:
-    """Bill a step and make the reading the baseline; a low reading that it shows to be an `error` is flagged."""
+def _accept(
+    steps: Steps, time: int, ticks: int, step: int, *, error: Low | None = None, reason: str | None = None
+) -> None:
+    """Bill a step and make the reading the baseline; a low reading that it shows to be an `error` is flagged.
+
+    `reason` is given where the register did not simply count on.
+    """
     assert steps.state.baseline is not None, "a step goes from a baseline"
     if error is not None and error.count:
         steps.flags.append(flag_low(error, READ_ERROR))
+    if reason is not None:
+        steps.breaks.append(Break(time, steps.state.baseline.ticks, ticks, step, reason))
     steps.add(steps.state.baseline.time, time, step)
     steps.state = Counting(Baseline(time, ticks))
 

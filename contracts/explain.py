@@ -71,10 +71,20 @@ def _usage(document: Document, terms: Terms) -> list[str]:
         "USAGE",
         *_table(head, rows, left={0, 1, 3}),
         *titles,
+        *_breaks(document),
         "",
         "READINGS",
         *_table(["meter", "device", "decoded =", *kept, "| late", "rejected"], counts, left={0, 1}),
     ]
+
+
+def _breaks(document: Document) -> Iterator[str]:
+    """Where a register did not simply count on: a reset, a wrap, an exchange."""
+    for row in document["usage"]:
+        for each in row["breaks"]:
+            before, after, counted = (grouped(Decimal(each[key])) for key in ("from", "to", "counted"))
+            yield f"  {row['meter']} of {row['device']}, {each['time']}: {each['reason']}"
+            yield f"      {before} → {after}, counted {counted} {row['unit']}"
 
 
 def _usage_row(row: Document, off: bool) -> Row:

@@ -8,7 +8,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from contracts.counter import STILL_WAITING, Announcements, Counting, Flag, Register, Steps, count_steps, flag_low
+from contracts.counter import (
+    STILL_WAITING,
+    Announcements,
+    Break,
+    Counting,
+    Flag,
+    Register,
+    Steps,
+    count_steps,
+    flag_low,
+)
 from contracts.judging import Verdict, Window
 from contracts.periods import Span
 from contracts.readings import NOTHING, Ints
@@ -44,6 +54,7 @@ class Totals:
     known_ms: int = 0
     gaps: int = 0
     flags: tuple[Flag, ...] = ()
+    breaks: tuple[Break, ...] = ()
     opening: int | None = None
     closing: int | None = None
 
@@ -55,6 +66,7 @@ class Totals:
             self.known_ms + later.known_ms,
             self.gaps + later.gaps,
             self.flags + later.flags,
+            self.breaks + later.breaks,
             later.opening if self.opening is None else self.opening,
             self.closing if later.closing is None else later.closing,
         )
@@ -159,7 +171,8 @@ def _meter_counter(sight: Sight, name: str, state: MeterState) -> tuple[Totals, 
     if opening is None and len(series.ticks):
         opening = int(series.ticks[0])
     closing = steps.state.baseline.ticks if steps.state.baseline else None
-    totals = Totals(on, off, unknown, known_ms, gaps, tuple(steps.flags), opening, closing)
+    flags, breaks = tuple(steps.flags), tuple(steps.breaks)
+    totals = Totals(on, off, unknown, known_ms, gaps, flags, breaks, opening, closing)
     return totals, MeterState(steps.state, None, under_way, in_gap)
 
 

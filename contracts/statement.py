@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from contracts.contract import Contract
-from contracts.counter import cases
+from contracts.counter import Break, cases
 from contracts.figures import grouped, percent_down, plain
 from contracts.judging import Key
 from contracts.metering import DeviceState, State, advance, begin_period
@@ -152,6 +152,7 @@ def _usage(terms: Terms, name: str, metered: Metered) -> Usage:
         "known_ms": totals.known_ms,
         "coverage": percent_down(totals.known_ms, metered.force.length_ms),
         "counts": _counts(terms, name, metered, totals),
+        "breaks": [_break(terms, name, each) for each in totals.breaks],
     }
     return Usage(name, metered.device.id, quantity, off_quality, totals.known_ms, metered.force.length_ms, row)
 
@@ -171,6 +172,12 @@ def _scale(terms: Terms, name: str) -> Fraction:
 def _register(terms: Terms, name: str, ticks: int | None) -> str | None:
     channel = terms.meters[name].counter
     return None if ticks is None or channel is None else plain(scaled(ticks, terms.channels[channel].resolution))
+
+
+def _break(terms: Terms, name: str, found: Break) -> dict[str, Any]:
+    registers = {"from": found.before, "to": found.after, "counted": found.counted}
+    shown = {key: _register(terms, name, ticks) for key, ticks in registers.items()}
+    return {"time": rfc3339(found.time), **shown, "reason": found.reason}
 
 
 def _counts(terms: Terms, name: str, metered: Metered, totals: Totals) -> dict[str, int]:
