@@ -39,6 +39,10 @@ class NotDue(Exception):  # noqa: N818 - an answer, not a failure
     """The period cannot be closed yet; the message says since when it can be."""
 
 
+class ContractFault(Exception):  # noqa: N818 - whose fault it is says it best
+    """A contract's file no longer is what a final statement applied; the message says what to restore."""
+
+
 @dataclass(frozen=True, slots=True)
 class Closer:
     """Everything that closing needs: what is agreed, what was measured, and where statements go."""
@@ -69,14 +73,15 @@ class Closer:
         return contract, period_of(contract.terms, period.first)
 
     def of_statement(self, document: dict[str, Any]) -> Contract:
-        """The version of the contract that a statement applied; ValueError if its text is no longer that."""
+        """The version of the contract that a statement applied; ContractFault if its text is no longer that."""
         for contract in self.book.versions(document["contract"]):
             if contract.terms.version == document["version"]:
                 if contract.sha256 != document["terms_sha256"]:
                     message = "was changed after a final statement used it; restore its text and make a new version"
-                    raise ValueError(f"version {document['version']} of {document['contract']} {message}")
+                    raise ContractFault(f"version {document['version']} of {document['contract']} {message}")
                 return contract
-        raise ValueError(f"version {document['version']} of {document['contract']} is missing, but a statement used it")
+        message = "is missing, but a final statement used it; put its file back"
+        raise ContractFault(f"version {document['version']} of {document['contract']} {message}")
 
     def due_at(self, terms: Terms, period: Period) -> int:
         """When the period may be closed: its end and the grace after it, in ms UTC."""
@@ -94,7 +99,7 @@ class Closer:
         file = self.folder(issued.document) / "evidence" / "closing.json"
         data = file.read_bytes()
         if sha256(data) != issued.document["closing_state_sha256"]:
-            raise ValueError(f"{file} is not the closing state that was signed; restore the statement's folder")
+            raise ContractFault(f"{file} is not the closing state that was signed; restore the statement's folder")
         found: dict[str, Any] = json.loads(data)
         return found
 

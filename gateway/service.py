@@ -16,14 +16,14 @@ import structlog
 
 from contracts.periods import Period, next_period
 from contracts.problems import Problem
-from gateway.blocks import BlockStore
+from gateway.blocks import BlockStore, StoreError
 from gateway.book import Book, load_book
 from gateway.clock import now_ms
-from gateway.close import Closer, NotDue
+from gateway.close import Closer, ContractFault, NotDue
 from gateway.increment import Rejection
 from gateway.journal import Journal
 from gateway.keys import open_signer
-from gateway.ledger import Issued, Ledger
+from gateway.ledger import Issued, Ledger, LedgerError
 from gateway.live import LivePeriod
 from gateway.meter import Source
 from gateway.mqtt import MqttSource
@@ -88,7 +88,11 @@ class LiveView:
         for device, hour in pairs:
             dirty.setdefault(device, set()).add(hour)
         for contract_id in self.stores.closer.contract_ids():
-            self._follow(contract_id, position, dirty, now)
+            try:
+                self._follow(contract_id, position, dirty, now)
+            except (ContractFault, OSError) as error:
+                self.periods.pop(contract_id, None)
+                log.error("no statement so far", contract=contract_id, reason=str(error))
         self._seen = (pairs, position)
 
     def forget_dirty(self) -> None:
@@ -199,11 +203,15 @@ class Gateway:
         await self.catch_up()
         async with self._reckoning:
             for contract_id in self.stores.closer.contract_ids():
-                with contextlib.suppress(NotDue):
+                try:
                     while True:
                         statement = await asyncio.to_thread(self.stores.closer.close, contract_id, now_ms())
                         issued.append(statement)
                         self._on_issued(statement)
+                except NotDue:
+                    continue
+                except (ContractFault, LedgerError, StoreError, OSError) as error:
+                    log.error("not closed; tried again later", contract=contract_id, reason=str(error))
         return issued
 
     async def statements_to_date(self) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from contracts.explain import statement_text
 from contracts.verify import Report, verify
 from gateway.archive import ArchiveError, open_evidence, zip_evidence
 from gateway.clock import now_ms
-from gateway.close import NotDue
+from gateway.close import ContractFault, NotDue
 from gateway.ledger import Issued
 from gateway.output import fail, print_json, print_table, print_text, say
 from gateway.service import LiveView, Stores
@@ -126,8 +126,8 @@ def close(
             pass
         try:
             issued = stores.closer.close(contract, now_ms())
-        except NotDue as not_due:
-            fail(str(not_due))
+        except (NotDue, ContractFault) as reason:
+            fail(str(reason))
         folder = stores.closer.folder(issued.document)
     if as_json:
         print_json(issued.document)
