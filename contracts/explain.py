@@ -81,7 +81,7 @@ def _usage(document: Document, terms: Terms) -> list[str]:
 def _breaks(document: Document) -> Iterator[str]:
     """Where a register did not simply count on: a reset, a wrap, an exchange."""
     for row in document["usage"]:
-        for each in row["breaks"]:
+        for each in row.get("breaks", []):
             before, after, counted = (grouped(Decimal(each[key])) for key in ("from", "to", "counted"))
             yield f"  {row['meter']} of {row['device']}, {each['time']}: {each['reason']}"
             yield f"      {before} → {after}, counted {counted} {row['unit']}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -49,15 +50,21 @@ def load_terms(text: str | bytes, path: str) -> tuple[Terms | None, list[Problem
 
 def warnings(terms: Terms) -> list[str]:
     """What `check` tells the author without refusing the contract (semantics §3)."""
-    unlimited = [name for name, meter in terms.meters.items() if meter.kind == "counter" and meter.max_rate is None]
-    idle = [c for c in terms.charges if c.part and c.meter and terms.meters[c.meter].only_when is None]
-    return [
-        f"meter {name} is a counter without max_rate: any jump upwards is billed, and no reset is told from an error"
-        for name in unlimited
-    ] + [
-        f"charge {charge.id} prices the off-quality part of {charge.meter}, which has no only_when: it is always zero"
-        for charge in idle
-    ]
+    return [*_meter_warnings(terms), *_charge_warnings(terms)]
+
+
+def _meter_warnings(terms: Terms) -> Iterator[str]:
+    for name, meter in terms.meters.items():
+        if meter.kind == "counter" and meter.max_rate is None:
+            yield f"meter {name} has no max_rate: any jump upwards is billed, and no reset is told from an error"
+        if meter.kind == "integral" and meter.unit is None:
+            yield f"meter {name} has no unit: its quantity is shown in {terms.meter_unit(name)}, the unit of its rate"
+
+
+def _charge_warnings(terms: Terms) -> Iterator[str]:
+    for charge in terms.charges:
+        if charge.part and charge.meter and terms.meters[charge.meter].only_when is None:
+            yield f"charge {charge.id} prices the off-quality part of {charge.meter}, which has no only_when: always zero"
 
 
 def json_schema() -> dict[str, Any]:
@@ -104,6 +111,8 @@ def _words(detail: ErrorDetails, at: Path) -> tuple[str, str]:
         return _unknown_key(key)
     if kind == "value_error":
         return said.removeprefix("Value error, "), "docs/contract-language.md shows every form"
+    if kind == "string_type" and isinstance(detail["input"], bool | int | float | Decimal):
+        return f"`{key}` is text, and {detail['input']} reads as a number", f'Put it in quotes: "{detail["input"]}"'
     if kind == "string_pattern_mismatch":
         return f"`{detail['input']}` is not allowed as `{key}`", f"It must match {detail.get('ctx', {}).get('pattern')}"
     shown = detail["input"] if isinstance(detail["input"], str | int | float | bool) else "this"
