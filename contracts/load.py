@@ -56,7 +56,8 @@ def warnings(terms: Terms) -> list[str]:
 def _meter_warnings(terms: Terms) -> Iterator[str]:
     for name, meter in terms.meters.items():
         if meter.kind == "counter" and meter.max_rate is None:
-            yield f"meter {name} has no max_rate: any jump upwards is billed, and no reset is told from an error"
+            reason = "any jump upwards is billed, and no reset is told from an error"
+            yield f"meter {name} is a counter without max_rate: {reason}"
         if meter.kind == "integral" and meter.unit is None:
             yield f"meter {name} has no unit: its quantity is shown in {terms.meter_unit(name)}, the unit of its rate"
 
@@ -64,7 +65,8 @@ def _meter_warnings(terms: Terms) -> Iterator[str]:
 def _charge_warnings(terms: Terms) -> Iterator[str]:
     for charge in terms.charges:
         if charge.part and charge.meter and terms.meters[charge.meter].only_when is None:
-            yield f"charge {charge.id} prices the off-quality part of {charge.meter}, which has no only_when: always zero"
+            reason = f"prices the off-quality part of {charge.meter}, which has no only_when"
+            yield f"charge {charge.id} {reason}: it is always zero"
 
 
 def json_schema() -> dict[str, Any]:
