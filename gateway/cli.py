@@ -56,6 +56,9 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, rich
 @app.callback()
 def fairmeter() -> None:
     """Fairmeter turns what machines report into statements that both parties of a contract can verify."""
+    from gateway.output import log_to_stderr  # noqa: PLC0415 - only when a command runs
+
+    log_to_stderr()
 
 
 def main() -> None:

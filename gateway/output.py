@@ -1,10 +1,12 @@
 """How commands speak: data on stdout, talk and progress on stderr, faults with their remedy and an exit code."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -17,6 +19,14 @@ WIDEST = 1_000
 
 talk = Console(stderr=True, highlight=False)
 paper = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDEST)
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Send what the gateway logs, from this level on, to stderr, where it mixes with no data."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def print_json(document: Any) -> None:

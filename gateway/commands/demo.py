@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import shutil
 import signal
 import sys
@@ -20,10 +21,9 @@ from contracts.explain import statement_text
 from contracts.periods import local_date, rfc3339
 from gateway.broker import BrokerError, EmbeddedBroker
 from gateway.clock import now_ms
-from gateway.commands.operation import quiet_log
 from gateway.demo import MARK, SCENARIO, Prepared, prepare
 from gateway.ledger import Issued
-from gateway.output import fail, paper, print_text, progress_bar, say, talk
+from gateway.output import fail, log_to_stderr, paper, print_text, progress_bar, say, talk
 from gateway.service import Gateway, Stores, running
 from gateway.settings import load_settings
 
@@ -38,7 +38,7 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="folder to use and keep; default: a fresh temporary one")] = None,
 ) -> None:
     """See the main job work: broker, simulated fleet and gateway together, last month in seconds, then live."""
-    quiet_log()
+    log_to_stderr(logging.WARNING)
     folder = _folder(data)
     try:
         verified = asyncio.run(_demo(folder, once))

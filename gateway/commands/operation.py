@@ -2,11 +2,9 @@
 
 import asyncio
 import signal
-import sys
 from datetime import date
 from typing import Annotated, Any
 
-import structlog
 import typer
 
 from contracts.periods import rfc3339
@@ -93,11 +91,3 @@ def rejected(
     total = [[day, c.received, c.decoded, c.rejected, c.stored, c.refused, c.unassigned] for day, c in counts.items()]
     head = ["day of arrival", "received =", "decoded +", "rejected", "readings stored", "refused", "unassigned"]
     print_table(head, total, "Messages and readings")
-
-
-def quiet_log(level: int = 30) -> None:
-    """Log warnings and worse only, on stderr, for commands that show progress of their own."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
