@@ -1,0 +1,144 @@
+"""`fairmeter demo` as a newcomer runs it: a month in seconds, two statements that verify, and nothing left behind."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device_sim import truth
+from device_sim.scenario import shipped
+from gateway.commands.statements import verify_files
+from tests.end_to_end import independent
+from tests.end_to_end.processes import PROC, Watched, named_in_a_command, watched
+
+AIR, INK = "AIR-2026-004", "INK-2026-001"
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A demo that has ended by itself: what it ran and printed, and the statements it left in its data folder."""
+
+    data: Path
+    run: Watched
+    statements: dict[str, dict[str, Any]]
+
+    def usage(self, meter: str, device: str) -> dict[str, Any]:
+        """A usage row of either statement."""
+        rows = [row for each in self.statements.values() for row in each["usage"]]
+        return next(row for row in rows if (row["meter"], row["device"]) == (meter, device))
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The month, in ms."""
+        period = self.statements[AIR]["period"]
+        start, end = (independent.utc_ms(period[edge].removesuffix("Z")) for edge in ("start", "end"))
+        return start, end
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
+    """`demo --once`, run once for all tests here."""
+    folder = tmp_path_factory.mktemp("once")
+    data = folder / "demo-data"
+    with watched(folder, "demo", "--once", "--data", data) as run:
+        assert run.process.wait(180) == 0, run.said.read_text()
+    statements = {name: data / "statements" / name / "1" / "statement.json" for name in (AIR, INK)}
+    yield Month(data, run, {name: json.loads(file.read_bytes()) for name, file in statements.items()})
+
+
+def test_the_demo_prints_statements_that_verify(month: Month) -> None:
+    """Both statements are printed, are final, are found VERIFIED, and what came late is shown as later data."""
+    printed, said = month.run.out.read_text(), month.run.said.read_text()
+    for name, document in month.statements.items():
+        folder = month.data / "statements" / name / "1"
+        assert (folder / "statement.txt").read_text() in printed
+        assert (document["status"], document["number"]) == ("final", 1)
+        assert f"fairmeter verify {folder / 'statement.json'} {folder / 'evidence'}" in said
+    files = month.data / "statements" / INK / "1"
+    assert verify_files(files / "statement.json", files / "evidence").verified
+    verdicts = [line for line in (printed + said).splitlines() if line.startswith("VERIFIED")]
+    assert len(verdicts) == 2
+    assert f"later data of {AIR}: 120 readings of comp-02" in said
+
+
+def test_the_demo_bills_the_pages_that_were_printed(month: Month) -> None:
+    """Through a reset, a bad zero and duplicates, the pages are those the printer printed, and the money follows."""
+    pages = truth.pages_printed(shipped("demo").machine("printer-01"), *month.span)
+    row = month.usage("pages", "printer-01")
+    assert int(row["quantity"]) == pages
+    assert row["counts"]["quarantined"] == 1
+    assert row["counts"]["duplicate"] > 0
+    over = max(0, pages - 1000)
+    packages = independent.cents(independent.packages(Fraction(over), "15", "1.00"))
+    assert Decimal(month.statements[INK]["total"]) == Decimal("24.90") + packages
+
+
+def test_the_demo_bills_the_air_that_was_delivered_and_seen(month: Month) -> None:
+    """Cubic metres are exactly those delivered, less what a gap and a late batch hid, and the money follows."""
+    air = {device: seen(device, month.span) for device in ("comp-01", "comp-02")}
+    for device, (in_spec, off_spec, unseen_ms) in air.items():
+        row = month.usage("volume", device)
+        assert (Fraction(row["quantity"]), Fraction(row["off_quality"])) == (in_spec, off_spec)
+        assert row["known_ms"] == month.span[1] - month.span[0] - unseen_ms
+        assert row["counts"]["gaps"] == 1
+    good = sum((in_spec for in_spec, _, _ in air.values()), Fraction(0))
+    poor = sum((off_spec for _, off_spec, _ in air.values()), Fraction(0))
+    over = max(Fraction(0), good - Fraction(20_000))
+    price = independent.graduated(over, [("20000", "0.021", "0"), (None, "0.018", "0")])
+    lines = [Decimal(1800), independent.cents(price), independent.cents(poor * Fraction("0.005"))]
+    assert Decimal(month.statements[AIR]["total"]) == sum(lines)
+
+
+def seen(device: str, span: tuple[int, int]) -> tuple[Fraction, Fraction, int]:
+    """What a compressor delivered in spec and off, less what was hidden, to 0.01 m³; and for how many ms it was hidden.
+
+    A report holds for two minutes: its own, and one more that it speaks for where the next reports are hidden.
+    """
+    scenario = shipped("demo")
+    machine = scenario.machine(device)
+    whole = truth.air_delivered(machine, *span)
+    in_spec, off_spec, unseen_ms = whole.in_spec_m3, whole.off_spec_m3, 0
+    for hidden in truth.hidden(scenario, device, span[0]):
+        lost = truth.air_delivered(machine, hidden.start_ms, hidden.end_ms)
+        held = truth.air_delivered(machine, hidden.start_ms - MINUTE_MS, hidden.start_ms)
+        in_spec += held.in_spec_m3 - lost.in_spec_m3
+        off_spec += held.off_spec_m3 - lost.off_spec_m3
+        unseen_ms += hidden.end_ms - hidden.start_ms - MINUTE_MS
+    return independent.rounded(in_spec, "0.01"), independent.rounded(off_spec, "0.01"), unseen_ms
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="memory and processes are looked up in /proc")
+def test_the_demo_is_small_and_leaves_no_process(month: Month) -> None:
+    """At its peak the gateway takes less than 200 MB and the simulator less than 100 MB; in the end nothing runs."""
+    assert month.run.peak_mb(" demo --once") < 200
+    assert month.run.peak_mb(" simulate ") < 100
+    assert any("nats-server" in command for command in month.run.commands.values())
+    assert month.run.left_behind() == {}
+    assert named_in_a_command(str(month.data)) == {}
+
+
+def test_the_demo_goes_on_live_until_it_is_interrupted(tmp_path: Path) -> None:
+    """Without `--once` time goes on and statements to date are shown; Ctrl-C ends all of it within 15 seconds."""
+    data = tmp_path / "demo-data"
+    with watched(tmp_path, "demo", "--data", data) as run:
+        run.wait_until_said("Time goes on", within_s=180)
+        time.sleep(4)
+        run.process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        code = run.process.wait(30)
+        took_s = time.monotonic() - began
+    assert (code, took_s < 15) == (0, True), run.said.read_text()
+    assert "· open" in run.out.read_text()
+    assert "Traceback" not in run.said.read_text()
+    if PROC.is_dir():
+        assert any("--live" in command for command in run.commands.values())
+        assert run.left_behind() == {}
+        assert named_in_a_command(str(data)) == {}
