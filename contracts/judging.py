@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -152,28 +153,32 @@ def _compare(values: Track, condition: Condition, step: Decimal) -> Timeline:
 def _holds(ticks: Ints, condition: Condition, step: Decimal) -> Flags:
     """The comparison in whole ticks: exact, whatever decimals the bound has."""
 
-    def floor(bound: Decimal) -> int:
-        ratio = Fraction(bound) / Fraction(step)
-        return _clip(ratio.numerator // ratio.denominator)
-
-    def ceiling(bound: Decimal) -> int:
-        ratio = Fraction(bound) / Fraction(step)
-        return _clip(-(-ratio.numerator // ratio.denominator))
-
     if condition.above is not None:
-        return ticks > floor(condition.above)
+        return ticks > _floor(condition.above, step)
     if condition.at_least is not None:
-        return ticks >= ceiling(condition.at_least)
+        return ticks >= _ceiling(condition.at_least, step)
     if condition.below is not None:
-        return ticks < ceiling(condition.below)
+        return ticks < _ceiling(condition.below, step)
     if condition.at_most is not None:
-        return ticks <= floor(condition.at_most)
+        return ticks <= _floor(condition.at_most, step)
     if condition.is_ is not None:
-        low, high = ceiling(condition.is_), floor(condition.is_)
+        low, high = _ceiling(condition.is_, step), _floor(condition.is_, step)
     else:
         assert condition.between is not None, "a comparison has one of its six forms"
-        low, high = ceiling(condition.between[0]), floor(condition.between[1])
+        low, high = _ceiling(condition.between[0], step), _floor(condition.between[1], step)
     return (ticks >= low) & (ticks <= high)
+
+
+@cache
+def _floor(bound: Decimal, step: Decimal) -> int:
+    ratio = Fraction(bound) / Fraction(step)
+    return _clip(ratio.numerator // ratio.denominator)
+
+
+@cache
+def _ceiling(bound: Decimal, step: Decimal) -> int:
+    ratio = Fraction(bound) / Fraction(step)
+    return _clip(-(-ratio.numerator // ratio.denominator))
 
 
 def _clip(ticks: int) -> int:

@@ -162,9 +162,10 @@ def _restarts(
     seen: set[tuple[int, str]] = set()
     for (reporter, _), every in readings.items():
         series = every.between(state.at, end)
-        if reporter == device and len(series.boots):
-            changes = np.flatnonzero(np.diff(series.boots, prepend=NO_BOOT - 1))
-            named = changes[series.boots[changes] != NO_BOOT]
+        boots = series.boots
+        if reporter == device and len(boots):
+            changes = [0, *(np.flatnonzero(boots[1:] != boots[:-1]) + 1).tolist()]
+            named = [place for place in changes if boots[place] != NO_BOOT]
             seen.update((int(series.times[place]), series.boot_names[int(series.boots[place])]) for place in named)
     moments, boot = [], state.boot
     for time, name in sorted(seen):

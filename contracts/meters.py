@@ -23,7 +23,7 @@ from contracts.judging import Verdict, Window
 from contracts.periods import Span
 from contracts.readings import NOTHING, Ints
 from contracts.terms import MeterKind, Terms
-from contracts.timeline import FALSE, TRUE, UNKNOWN, States, Timeline, constant, overlay
+from contracts.timeline import FALSE, TRUE, UNKNOWN, States, Timeline, constant, lasting, overlay
 from contracts.units import DAY_MS
 
 LOOK_BACK_MS = 7 * DAY_MS
@@ -118,7 +118,7 @@ def _meter_integral(sight: Sight, name: str, state: MeterState) -> tuple[Totals,
     assert channel is not None, "dispatched by kind"
     values, gate = sight.window.track(sight.device, channel), sight.gate(name)
     starts, (value_at, gate_at) = overlay(values, gate)
-    lengths = np.where(values.known[value_at], np.diff(starts, append=sight.span.end), 0)
+    lengths = np.where(values.known[value_at], lasting(starts, sight.span), 0)
     ticks, states = values.ticks[value_at], gate.states[gate_at]
     on, off, unknown = (_area(ticks, np.where(states == which, lengths, 0)) for which in (TRUE, FALSE, UNKNOWN))
     known_ms, gaps, in_gap = sight.seen(name, state)
@@ -133,7 +133,7 @@ def _area(ticks: Ints, lengths: Ints) -> int:
 def _meter_duration(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
     measured, gate = sight.measured(name), sight.gate(name)
     starts, (measured_at, gate_at) = overlay(measured, gate)
-    lengths = np.where(measured.states[measured_at] == TRUE, np.diff(starts, append=sight.span.end), 0)
+    lengths = np.where(measured.states[measured_at] == TRUE, lasting(starts, sight.span), 0)
     states = gate.states[gate_at]
     on, off, unknown = (int(lengths[states == which].sum()) for which in (TRUE, FALSE, UNKNOWN))
     known_ms, gaps, in_gap = sight.seen(name, state)

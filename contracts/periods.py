@@ -67,6 +67,7 @@ def zone(name: str) -> ZoneInfo:
         raise ZoneInfoNotFoundError(f"no time zone named {name}") from error
 
 
+@cache
 def midnight_ms(day: date, timezone: str) -> int:
     """The moment a local day begins; where the clock skips midnight, the moment of the change."""
     local = datetime.combine(day, time(), tzinfo=zone(timezone))

@@ -26,7 +26,11 @@ def kept_aside(terms: Terms, device: str, judged: Mapping[Key, Judged], span: Sp
         if (device, channel) not in judged:
             continue
         found = judged[device, channel]
-        inside = (found.columns.times >= span.start) & (found.columns.times < span.end)
+        low, high = np.searchsorted(found.columns.times, [span.start, span.end])
+        if not found.dispositions[low:high].any():
+            continue
+        inside = np.zeros(len(found.columns), np.bool_)
+        inside[low:high] = True
         for disposition, reason in (
             (Disposition.CONFLICTING, "another value for a moment that has one; the first to arrive stands"),
             (Disposition.QUARANTINED, "the device's clock was too far ahead of its arrival, or the reading too old"),

@@ -31,7 +31,7 @@ class Timeline:
 
     def lengths(self) -> Ints:
         """Milliseconds that each stretch lasts."""
-        return np.diff(self.starts, append=self.span.end)
+        return lasting(self.starts, self.span)
 
     def time_in(self, state: int) -> int:
         """Milliseconds spent in a state."""
@@ -75,11 +75,13 @@ def track(series: Series, held: Held | None, span: Span, hold_ms: int | None) ->
     """
     inside = series.between(span.start, span.end)
     times, ticks = inside.times, inside.ticks
-    if held is not None:
+    if held is not None and not (len(times) and times[0] == span.start):
         times, ticks = np.concatenate([[held[0]], times]), np.concatenate([[held[1]], ticks])
     if not len(times):
         return Track(span, np.array([span.start]), np.zeros(1, np.int64), np.zeros(1, np.bool_))
     following = np.concatenate([times[1:], [span.end]])
+    if times[0] <= span.start and (hold_ms is None or (following - times <= hold_ms).all()):
+        return Track(span, np.maximum(times, span.start), ticks, np.ones(len(times), np.bool_))  # no gap anywhere
     expiry = following if hold_ms is None else np.minimum(times + hold_ms, following)
     starts = np.stack([times, expiry], axis=1).ravel()
     ends = np.stack([expiry, following], axis=1).ravel()
@@ -92,6 +94,11 @@ def track(series: Series, held: Held | None, span: Span, hold_ms: int | None) ->
         starts = np.concatenate([[span.start], starts])
         values, known = np.concatenate([[0], values]), np.concatenate([[False], known])
     return Track(span, starts, values, known)
+
+
+def lasting(starts: Ints, span: Span) -> Ints:
+    """Milliseconds from each start to the next, the last to the span's end."""
+    return np.concatenate([starts[1:], [span.end]]) - starts
 
 
 def constant(span: Span, state: int) -> Timeline:
