@@ -18,6 +18,7 @@ from contracts import references
 from contracts.problems import Problem
 from contracts.references import Fault
 from contracts.terms import Terms
+from contracts.units import duration_text
 from contracts.yaml_text import Document, Path, parse_yaml, read_text
 
 # Keys of the language that this version does not compute yet: named as such, not as misspellings.
@@ -81,7 +82,17 @@ def _understood(schema: Any) -> Any:
         return [_understood(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: _understood(value) for key, value in schema.items() if key not in ("gt", "ge")}
+    understood = {key: _understood(value) for key, value in schema.items() if key not in ("gt", "ge")}
+    if isinstance(schema.get("default"), dict):
+        del understood["default"]  # a table left out: each of its keys says its own default
+    elif isinstance(schema.get("default"), int) and _is_duration(schema):
+        understood["default"] = duration_text(schema["default"])
+    return understood
+
+
+def _is_duration(schema: dict[str, Any]) -> bool:
+    forms = [schema, *schema.get("anyOf", [])]
+    return any(form.get("type") == "string" and "90s" in form.get("examples", []) for form in forms)
 
 
 def _explain(error: ValidationError, document: Document) -> Iterator[Fault]:

@@ -52,6 +52,12 @@ def parse_duration_ms(text: str) -> int:
     return int(ms)
 
 
+def duration_text(ms: int) -> str:
+    """A duration as a contract writes it, in the largest unit that it is whole in: `3d`, `90s`."""
+    unit = next(unit for unit in ("d", "h", "m", "s", "ms") if ms % UNIT_MS[unit] == 0)
+    return f"{ms // UNIT_MS[unit]}{unit}"
+
+
 def parse_rate(text: str) -> Rate:
     """The rate written as `130/h`; raises ValueError with the spelling expected."""
     match = _RATE.fullmatch(text.strip())

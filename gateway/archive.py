@@ -97,6 +97,11 @@ def open_evidence(path: Path) -> tuple[ReadPart, list[str]]:
     return parts.get, sorted(parts)
 
 
+def is_archive(path: Path) -> bool:
+    """Is it a zip or tar file, and not a part of evidence by itself?"""
+    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+
+
 def _read_member(tape: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tape.extractfile(member)
     assert file is not None, "only files are listed"

@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ class Closer:
     def folder(self, document: dict[str, Any]) -> Path:
         """Where a statement lies on disk."""
         return self.statements.joinpath(document["contract"], str(document["number"]))
+
+    def overdue(self, now_ms: int) -> Iterator[tuple[str, str, int]]:
+        """Contracts with more than one period that could be final: their id, the first such period, and how many."""
+        for contract_id in self.contract_ids():
+            due = self.next_due(contract_id)
+            if due is None:
+                continue
+            terms, period = due[0].terms, due[1]
+            first, count = period.name, 0
+            until = terms.valid.until or date.max
+            while self.due_at(terms, period) <= now_ms and period.first < until:
+                period, count = next_period(terms, period), count + 1
+            if count > 1:
+                yield contract_id, first, count
 
     def close(self, contract_id: str, now_ms: int) -> Issued:
         """Make the next final statement of a contract; raises NotDue before its grace is over.

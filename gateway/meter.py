@@ -12,8 +12,9 @@ from contracts.statement import Input
 from contracts.terms import Terms
 from gateway.blocks import BlockStore
 
-# Events of a device that a statement's evidence holds: they say why a register was judged as it was.
-EVIDENCE_KINDS = ("meter", "boot", "event")
+# Events of a device that a statement's evidence holds: what its meters were judged by, and what was said of it. A new
+# `boot` stands beside each reading.
+EVIDENCE_KINDS = ("meter", "event")
 
 
 @dataclass(frozen=True, slots=True)

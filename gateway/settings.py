@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.problems import Problem, ProblemsFound
 from gateway.ingest import Limits
@@ -81,18 +81,6 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     limits: LimitSettings = LimitSettings()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment speaks before the file: what an operator sets for one run wins."""
-        return env_settings, init_settings
-
     def layout(self) -> Layout:
         """The topic patterns and the JSON shape."""
         topics = self.topics
@@ -140,9 +128,27 @@ def load_settings(path: Path | None, **overrides: Any) -> Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ProblemsFound([Problem(str(file), 0, 0, f"is not TOML: {error}", "See docs/settings.md")]) from None
     try:
-        return Settings(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
+        return _from_file(values)(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:
         raise ProblemsFound([_problem(file, values, detail) for detail in error.errors()]) from None
+
+
+def _from_file(values: dict[str, Any]) -> type[Settings]:
+    """Settings of which a command's options come first, then the environment, then these values of a file."""
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+
+    return Loaded
 
 
 def _problem(file: Path, values: dict[str, Any], detail: Any) -> Problem:

@@ -15,7 +15,7 @@ from contracts.load import json_schema, load_terms, warnings
 from contracts.problems import Problem, ProblemsFound
 from contracts.table import Table, read_table
 from contracts.verify import recompute, unpack
-from gateway.archive import ArchiveError, ReadPart, open_evidence, write_durably
+from gateway.archive import ArchiveError, ReadPart, is_archive, open_evidence, write_durably
 from gateway.output import fail, print_json, print_text, say
 from gateway.settings import load_settings
 
@@ -84,7 +84,7 @@ def compute_statement(
 
 
 def _computed(contract: Contract, readings: Path, period: str, evidence: Path | None) -> dict[str, Any]:
-    if readings.is_dir() or readings.suffix in (".zip", ".tar"):
+    if readings.is_dir() or is_archive(readings):
         return _from_evidence(contract, readings, period)
 
     def keep(part: Part) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from contracts.periods import rfc3339
+from gateway.clock import now_ms
 from gateway.commands.statements import AsJson, DataFolder, SettingsFile, settings_for
 from gateway.output import fail, print_json, print_table, progress_bar, say
 from gateway.service import Gateway, Stores
@@ -21,6 +22,8 @@ def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
             say(f"left out: {problem}")
         if not stores.book.contracts:
             say(f"no contract is served: put YAML files into {chosen.contracts} and start again")
+        for contract_id, name, count in stores.closer.overdue(now_ms()):
+            say(f"{contract_id}: {count} periods from {name} on are over and will be final at once")
         say(f"broker {chosen.broker.host}:{chosen.broker.port}, {len(stores.book.contracts)} contracts, {chosen.data}")
         clean = asyncio.run(_serve(Gateway(stores)))
     if not clean:

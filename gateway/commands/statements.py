@@ -21,7 +21,7 @@ from gateway.output import fail, print_json, print_table, print_text, say
 from gateway.service import LiveView, Stores
 from gateway.settings import Settings, load_settings
 
-app = typer.Typer(help="Statements: list, show, close, export.", no_args_is_help=True)
+app = typer.Typer(help="Statements: list, show, close, export.", no_args_is_help=True, add_completion=False)
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file; default: fairmeter.toml")]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="data folder; default: as the settings say")]
