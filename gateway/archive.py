@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.evidence import Part
+from gateway.database import sync_folder
 
 ReadPart = Callable[[str], bytes | None]
 
@@ -47,12 +48,12 @@ class Draft:
         for name, data in files.items():
             write_durably(self.folder / name, data)
         for folder, _, _ in os.walk(self.folder):
-            _sync_folder(Path(folder))
+            sync_folder(Path(folder))
         place = self._statements / contract / str(number)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         self.folder.rename(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
         return place
 
     def close(self) -> None:
@@ -67,14 +68,6 @@ def write_durably(path: Path, data: bytes) -> None:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_evidence(path: Path) -> tuple[ReadPart, list[str]]:

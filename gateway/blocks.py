@@ -26,45 +26,46 @@ from contracts.readings import EMPTY, Clock, Columns, Ints
 from contracts.units import HOUR_MS
 from gateway import block_format
 from gateway.block_format import POSITION, TIME, Rows
+from gateway.database import FileKind, Readers, open_to_write
 from gateway.increment import Counts, DeviceEvent, Increment, LastStatus, Rejection, Unassigned, date_of, day_of
 from gateway.journal import GENESIS, Tip
-from gateway.readers import Readers
 
-_APPLICATION_ID: Final = 0x464D4231  # "FMB1", so that another SQLite file is never taken for a block store
-_LOCK_WAIT_S: Final = 10.0
 _FOR_EVER: Final = 2**62
 _TIME_BITS: Final = 42  # no time of a reading, in ms, needs more; the bits above it hold the channel
 
 _MIGRATIONS: Final = (
-    (
-        """CREATE TABLE cursor (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER, sha256 BLOB,
-            fingerprint TEXT)""",
-        """CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT, channel TEXT, newest_ms INTEGER,
-            UNIQUE (device, channel))""",
-        """CREATE TABLE blocks (series INTEGER, hour INTEGER, readings INTEGER, body BLOB,
-            PRIMARY KEY (series, hour)) WITHOUT ROWID""",
-        "CREATE TABLE dirty (device TEXT, hour INTEGER, position INTEGER, PRIMARY KEY (device, hour)) WITHOUT ROWID",
-        "CREATE TABLE boots (device TEXT, place INTEGER, name TEXT, PRIMARY KEY (device, place)) WITHOUT ROWID",
-        "CREATE TABLE statuses (device TEXT PRIMARY KEY, online INTEGER, said_ms INTEGER, meter TEXT) WITHOUT ROWID",
-        """CREATE TABLE events (device TEXT, time_ms INTEGER, kind TEXT, id TEXT, details TEXT, position INTEGER,
-            PRIMARY KEY (device, kind, id))""",
-        "CREATE INDEX events_by_time ON events (device, time_ms)",
-        """CREATE TABLE rejected (position INTEGER, number INTEGER, arrival_ms INTEGER, topic TEXT, device TEXT,
-            part TEXT, reason TEXT, remedy TEXT, excerpt TEXT)""",
-        "CREATE INDEX rejected_by_arrival ON rejected (arrival_ms)",
-        """CREATE TABLE refused (device TEXT, channel TEXT, time_ms INTEGER, position INTEGER, readings INTEGER,
-            PRIMARY KEY (device, channel, time_ms, position)) WITHOUT ROWID""",
-        """CREATE TABLE unassigned (device TEXT, channel TEXT, day INTEGER, readings INTEGER, first_ms INTEGER,
-            last_ms INTEGER, PRIMARY KEY (device, channel, day)) WITHOUT ROWID""",
-        """CREATE TABLE counts (day INTEGER PRIMARY KEY, received INTEGER, decoded INTEGER, rejected INTEGER,
-            stored INTEGER, refused INTEGER, unassigned INTEGER)""",
-        "INSERT INTO cursor VALUES (1, 0, zeroblob(32), '')",
-    ),
+    """
+    CREATE TABLE cursor (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER, sha256 BLOB,
+        fingerprint TEXT);
+    CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT, channel TEXT, newest_ms INTEGER,
+        UNIQUE (device, channel));
+    CREATE TABLE blocks (series INTEGER, hour INTEGER, readings INTEGER, body BLOB,
+        PRIMARY KEY (series, hour)) WITHOUT ROWID;
+    CREATE TABLE dirty (device TEXT, hour INTEGER, position INTEGER, PRIMARY KEY (device, hour)) WITHOUT ROWID;
+    CREATE TABLE boots (device TEXT, place INTEGER, name TEXT, PRIMARY KEY (device, place)) WITHOUT ROWID;
+    CREATE TABLE statuses (device TEXT PRIMARY KEY, online INTEGER, said_ms INTEGER, meter TEXT) WITHOUT ROWID;
+    CREATE TABLE events (device TEXT, time_ms INTEGER, kind TEXT, id TEXT, details TEXT, position INTEGER,
+        PRIMARY KEY (device, kind, id));
+    CREATE INDEX events_by_time ON events (device, time_ms);
+    CREATE TABLE rejected (position INTEGER, number INTEGER, arrival_ms INTEGER, topic TEXT, device TEXT,
+        part TEXT, reason TEXT, remedy TEXT, excerpt TEXT);
+    CREATE INDEX rejected_by_arrival ON rejected (arrival_ms);
+    CREATE TABLE refused (device TEXT, channel TEXT, time_ms INTEGER, position INTEGER, readings INTEGER,
+        PRIMARY KEY (device, channel, time_ms, position)) WITHOUT ROWID;
+    CREATE TABLE unassigned (device TEXT, channel TEXT, day INTEGER, readings INTEGER, first_ms INTEGER,
+        last_ms INTEGER, PRIMARY KEY (device, channel, day)) WITHOUT ROWID;
+    CREATE TABLE counts (day INTEGER PRIMARY KEY, received INTEGER, decoded INTEGER, rejected INTEGER,
+        stored INTEGER, refused INTEGER, unassigned INTEGER);
+    INSERT INTO cursor VALUES (1, 0, zeroblob(32), '');
+    """,
 )
 
 
 class StoreError(Exception):
     """The block store could not be opened, written or read; the message says which and what to do."""
+
+
+_FILE: Final = FileKind("block store", 0x464D4231, _MIGRATIONS, StoreError)  # "FMB1"
 
 
 class BlockStore:
@@ -73,13 +74,13 @@ class BlockStore:
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self._path = path
         self._writer = writer
-        self._reader = Readers(lambda: _connect(path))
+        self._reader = Readers(path, _FILE)
         self._writing = threading.Lock()
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the block store at `path`, made if it does not exist; StoreError where it is something else."""
-        return cls(path, _prepared(path))
+        return cls(path, open_to_write(path, _FILE))
 
     def close(self) -> None:
         """Close the file."""
@@ -354,47 +355,3 @@ def _add_lists(db: sqlite3.Connection, increment: Increment) -> None:
     change = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET {added}"  # noqa: S608 - names of our own
     counts = [(day_of(day), *(getattr(each, name) for name in names)) for day, each in increment.counts.items()]
     db.executemany(change, counts)
-
-
-# --- opening --------------------------------------------------------------------------------------------------------
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are begun and ended by hand; SQLite itself serialises the threads that share a connection.
-    try:
-        return sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"{path} cannot be opened: {error}; check that its folder exists") from error
-
-
-def _prepared(path: Path) -> sqlite3.Connection:
-    """A connection to write by: the file is ours, of a version we know, and durable on commit."""
-    connection = _connect(path)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        _migrate(connection, path)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise StoreError(f"{path} cannot be used as a block store: {error}") from error
-    except StoreError:
-        connection.close()
-        raise
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if tables and application != _APPLICATION_ID:
-        raise StoreError(f"{path} is another program's database, not a block store; name another file")
-    if version > len(_MIGRATIONS):
-        raise StoreError(f"{path} was written by a newer Fairmeter (version {version}); install that one")
-    for migration in _MIGRATIONS[version:]:
-        for statement in migration:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-    connection.execute("COMMIT")

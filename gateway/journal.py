@@ -15,23 +15,20 @@ One SQLite file per gateway. Rules this file obeys:
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import zstandard
 
+from gateway.database import FileKind, Readers, open_to_write
 from gateway.message import Kind, Message, pack, unpack
-from gateway.readers import Readers
 
 __all__ = ["GENESIS", "Batch", "Broken", "Journal", "JournalError", "Kind", "Message", "Tip"]
 
-_APPLICATION_ID: Final = 0x464D4A31  # "FMJ1", so that another SQLite file is never taken for a journal
-_LOCK_WAIT_S: Final = 10.0
 _LARGEST_BODY_BYTES: Final = 1 << 30
 
 _MIGRATIONS: Final = (
@@ -54,6 +51,9 @@ _MIGRATIONS: Final = (
 
 class JournalError(Exception):
     """The journal could not be opened, written or read; the message says which and what to do."""
+
+
+_FILE: Final = FileKind("journal", 0x464D4A31, _MIGRATIONS, JournalError)  # "FMJ1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Journal:
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self._path = path
         self._writer: sqlite3.Connection | None = writer
-        self._reader = Readers(lambda: _connect(path, "rw"))
+        self._reader = Readers(path, _FILE)
         self._compress = zstandard.ZstdCompressor(level=1).compress
         self._uncertain: tuple[tuple[Message, ...], Tip] | None = None
         self._known = 0  # the last position we know to be written
@@ -99,7 +99,7 @@ class Journal:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the journal at `path`, made if it does not exist; JournalError where it is something else."""
-        return cls(path, _prepared(path, "rwc"))
+        return cls(path, open_to_write(path, _FILE))
 
     def append(self, messages: tuple[Message, ...]) -> Tip:
         """Make these messages durable as the next batch and say where it is.
@@ -110,7 +110,7 @@ class Journal:
         assert messages, "an empty batch has no meaning"
         try:
             # Opened again after a failure it must be the same file, never a new one in its place.
-            connection = self._writer = self._writer or _prepared(self._path, "rw")
+            connection = self._writer = self._writer or open_to_write(self._path, _FILE, "rw")
             if self._uncertain:
                 attempted, tip = self._uncertain
                 self._uncertain = None
@@ -222,74 +222,3 @@ def _last(connection: sqlite3.Connection | Readers) -> tuple[Tip, int]:
 def _sha256_at(connection: sqlite3.Connection, position: int) -> bytes | None:
     row = connection.execute("SELECT sha256 FROM batch WHERE position = ?", (position,)).fetchone()
     return row[0] if row else None
-
-
-def _connect(path: Path, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
-    # Transactions are begun and ended by hand; SQLite itself serialises the threads that share a connection.
-    try:
-        return sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=_LOCK_WAIT_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-    except sqlite3.OperationalError as error:
-        raise JournalError(f"{path} cannot be opened: {error}; check that its folder exists") from error
-
-
-def _prepared(path: Path, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
-    """A connection to write by: the file is ours, of a version we know, and durable on commit."""
-    connection = _connect(path, mode)
-    try:
-        _migrate(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        raise JournalError(f"{path} cannot be written: {error}") from error
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise JournalError(f"{path} is not a journal ({error}); name another file or restore it") from error
-    except JournalError:
-        connection.close()
-        raise
-    _sync_folder(path.parent)
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if tables and application != _APPLICATION_ID:
-        raise JournalError(f"{path} is another program's database, not a journal; name another file")
-    if version > len(_MIGRATIONS):
-        raise JournalError(f"{path} was written by a newer Fairmeter (version {version}); install that one")
-    if version < len(_MIGRATIONS):
-        for script in _MIGRATIONS[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-    connection.execute("COMMIT")
-
-
-def _statements(script: str) -> Iterator[str]:
-    # `executescript` would commit the migration's transaction first.
-    statement = ""
-    for line in script.splitlines():
-        statement += line + "\n"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _sync_folder(folder: Path) -> None:
-    # A new file survives a power cut only once its folder is on disk too.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

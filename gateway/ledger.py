@@ -13,21 +13,24 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from contracts.seal import statement_sha256
-from gateway.readers import Readers
+from gateway.database import FileKind, Readers, open_to_write
 
 _MIGRATIONS: Final = (
     """CREATE TABLE statements (
         issue INTEGER PRIMARY KEY AUTOINCREMENT, contract TEXT NOT NULL, number INTEGER NOT NULL, period TEXT NOT NULL,
         issued_at TEXT NOT NULL, sha256 TEXT NOT NULL, closing_sha256 TEXT NOT NULL, document BLOB NOT NULL,
-        UNIQUE (contract, number), UNIQUE (contract, period))""",
+        UNIQUE (contract, number), UNIQUE (contract, period));""",
     """CREATE TABLE outbox (
         id INTEGER PRIMARY KEY AUTOINCREMENT, issue INTEGER NOT NULL REFERENCES statements, kind TEXT NOT NULL,
-        delivered_at TEXT)""",
+        delivered_at TEXT);""",
 )
 
 
 class LedgerError(Exception):
     """The ledger could not be opened or written; the message says which and what to do."""
+
+
+_FILE: Final = FileKind("ledger", 0x464D4C31, _MIGRATIONS, LedgerError)  # "FML1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +47,12 @@ class Ledger:
 
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self._db = writer
-        self._reader = Readers(lambda: _connect(path))
+        self._reader = Readers(path, _FILE)
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the ledger at `path`, made if there is none; LedgerError where it is something else."""
-        try:
-            db = _connect(path)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-            _migrate(db, path)
-        except sqlite3.Error as error:
-            raise LedgerError(f"{path} cannot be used as a ledger: {error}") from error
-        return cls(path, db)
+        return cls(path, open_to_write(path, _FILE))
 
     def close(self) -> None:
         """Close the file."""
@@ -117,20 +112,5 @@ class Ledger:
         return _issued(row) if row else None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-
-
 def _issued(row: tuple[int, str, str]) -> Issued:
     return Issued(row[0], row[1], json.loads(row[2]))
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise LedgerError(f"{path} was written by a newer Fairmeter (version {version}); install that one")
-    db.execute("BEGIN IMMEDIATE")
-    for migration in _MIGRATIONS[version:]:
-        db.execute(migration)
-    db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-    db.execute("COMMIT")

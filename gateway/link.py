@@ -98,6 +98,7 @@ class Link:
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._stopping = asyncio.Event()
+        self.subscribed = asyncio.Event()  # from here on the broker keeps for us what is published
         self._ended: asyncio.Future[str] | None = None  # of the present connection: why it ended
         self._up = False
         self._refusal: str | None = None
@@ -331,6 +332,8 @@ class Link:
         if refused:
             self._refusal = f"the broker refuses the subscription to {', '.join(refused)}; allow it in its access list"
             client.disconnect()
+        else:
+            self.subscribed.set()
 
 
 def pause_s(failures: int) -> float:

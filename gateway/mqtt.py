@@ -103,6 +103,10 @@ class MqttSource:
             self._writer.shutdown(wait=True)
             self._refuse_entered()
 
+    async def subscribed(self) -> None:
+        """Wait until the broker has taken our subscriptions: what is published from then on reaches us."""
+        await self._link.subscribed.wait()
+
     def stop(self) -> None:
         """Read no more; commit and acknowledge what was received; then disconnect and let `run` return."""
         self._stop_asked = True

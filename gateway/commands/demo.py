@@ -96,6 +96,7 @@ async def _show(
 ) -> bool:
     month = prepared.month
     fleet = _Fleet(port, month.span.start)
+    await gateway.source.subscribed()
     published = await _history(fleet, watch, month.name, (month.span.start, month.span.end))
     say(f"{published['readings']:,} readings of {month.name} came through MQTT; its statements can be final.")
     issued = await gateway.close_due()

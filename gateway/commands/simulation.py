@@ -3,12 +3,14 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import typer
@@ -88,11 +90,12 @@ def replay(
     if len(columns) != len(mapping):
         raise typer.BadParameter("write each as column=channel", param_hint="--map")
     clock = _clock(time, style, timezone, start, every)
+    target = _broker(broker)
     shown = _Shown(as_json)
 
     async def publish() -> None:
         done = await replay_recording(
-            file, _broker(broker), device, columns, clock, speed=speed, sets_per_message=sets, boot=boot,
+            file, target, device, columns, clock, speed=speed, sets_per_message=sets, boot=boot,
             progress=shown.progress,
         )  # fmt: skip
         for problem in done.problems[:10]:
@@ -194,12 +197,19 @@ def _scenario(name: str) -> Scenario:
 
 
 def _broker(address: str) -> Broker:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - used here alone
-
-    parts = urlsplit(address if "://" in address else f"mqtt://{address}")
+    """The broker at an address; ends the command where nothing listens there."""
+    try:
+        parts = urlsplit(address if "://" in address else f"mqtt://{address}")
+        port = parts.port or 1883
+    except ValueError as error:
+        raise typer.BadParameter(f"{address!r}: {error}", param_hint="--broker") from None
     if parts.hostname is None:
         raise typer.BadParameter(f"{address!r} names no host", param_hint="--broker")
-    return Broker(parts.hostname, parts.port or 1883, parts.username, parts.password)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=10).close()
+    except OSError as error:
+        fail(f"nothing answers at {parts.hostname}:{port} ({error}); start a broker there, or name one with --broker")
+    return Broker(parts.hostname, port, parts.username, parts.password)
 
 
 def _moment(text: str) -> int:
