@@ -6,6 +6,7 @@ closing. The slow parts work in threads, so that the loop goes on receiving.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 PROJECTING_EVERY_S: Final = 0.25
 CLOSING_EVERY_S: Final = 30.0
+BACKLOG_WITHIN_S: Final = 60.0
+BACKLOG_SILENCE_S: Final = 2.0
 USAGE_EVERY_S: Final = 5.0
 FEEDBACK_EVERY_MS: Final = 1_000
 
@@ -161,11 +164,12 @@ class Gateway:
         self._projecting = asyncio.Lock()  # one at a time moves the block store on
         self._reckoning = asyncio.Lock()  # one at a time closes, or shows what is so far
         self._answered: dict[str, int] = {}
+        self._committed_at = 0.0
         self.source = MqttSource(
             stores.settings.connection(),
             stores.journal,
             limits=stores.settings.ingest_limits(),
-            on_committed=lambda _: self._committed.set(),
+            on_committed=self._take_note,
         )
 
     async def run(self) -> bool:
@@ -222,6 +226,10 @@ class Gateway:
             await asyncio.to_thread(self.view.forget_dirty)
             return await asyncio.to_thread(self.view.statements, now)
 
+    def _take_note(self, _: int) -> None:
+        self._committed.set()
+        self._committed_at = time.monotonic()
+
     # --- the parts --------------------------------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
@@ -266,10 +274,23 @@ class Gateway:
             self.source.publish(f"feedback/{device}", orjson.dumps(said))
 
     async def _close_when_due(self) -> None:
+        await self._backlog_taken()
         while self._closing:
             await self.close_due()
             await asyncio.sleep(CLOSING_EVERY_S)
         await asyncio.Event().wait()
+
+    async def _backlog_taken(self) -> None:
+        """Wait for what the broker kept while we were away: it belongs into a statement that is due already.
+
+        Silence ends the wait, and so does a broker that cannot be reached, after a minute.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BACKLOG_WITHIN_S):
+                await self.source.subscribed()
+                self._committed_at = time.monotonic()
+                while time.monotonic() - self._committed_at < BACKLOG_SILENCE_S:
+                    await asyncio.sleep(BACKLOG_SILENCE_S / 10)
 
     async def _tell_usage(self) -> None:
         """Publish the statement to date in short, retained, whenever it has changed."""
