@@ -24,8 +24,9 @@ from gateway.clock import now_ms
 from gateway.demo import MARK, SCENARIO, Prepared, prepare
 from gateway.ledger import Issued
 from gateway.output import fail, log_to_stderr, paper, print_text, progress_bar, say, talk
-from gateway.service import Gateway, Stores, running
+from gateway.service import Gateway, running
 from gateway.settings import load_settings
+from gateway.stores import Stores
 
 LIVE_INTERVAL_S = 5
 GOODBYE_WITHIN_S = 10

@@ -11,7 +11,8 @@ from contracts.periods import rfc3339
 from gateway.clock import now_ms
 from gateway.commands.statements import AsJson, DataFolder, SettingsFile, settings_for
 from gateway.output import fail, print_json, print_table, progress_bar, say
-from gateway.service import Gateway, Stores
+from gateway.service import Gateway
+from gateway.stores import Stores
 
 
 def run(settings: SettingsFile = None, data: DataFolder = None) -> None:

@@ -18,8 +18,9 @@ from gateway.clock import now_ms
 from gateway.close import ContractFault, NotDue
 from gateway.ledger import Issued
 from gateway.output import fail, print_json, print_table, print_text, say
-from gateway.service import LiveView, Stores
 from gateway.settings import Settings, load_settings
+from gateway.stores import Stores
+from gateway.view import LiveView
 
 app = typer.Typer(help="Statements: list, show, close, export.", no_args_is_help=True, add_completion=False)
 

@@ -21,8 +21,9 @@ from contracts.statement import draft, meter_period
 from gateway.broker import EmbeddedBroker
 from gateway.meter import Source
 from gateway.project import Progress
-from gateway.service import Gateway, Stores
+from gateway.service import Gateway
 from gateway.settings import load_settings
+from gateway.stores import Stores
 from tests.bench.blocks import messages as month_messages
 from tests.bench.receive import DEVICES, Figures, Stopwatch, mosquitto, publisher, receive_only
 

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import aiomqtt
 
-from gateway.service import Gateway, Stores, running
+from gateway.service import Gateway, running
 from gateway.settings import Settings, load_settings
+from gateway.stores import Stores
 
 IN_FLIGHT = 100
 ALL_TIME_MS = (0, 2**42)

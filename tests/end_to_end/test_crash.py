@@ -17,7 +17,7 @@ from pathlib import Path
 from contracts.seal import statement_sha256
 from gateway.broker import EmbeddedBroker
 from gateway.commands.statements import verify_files
-from gateway.service import Stores
+from gateway.stores import Stores
 from tests.end_to_end import independent
 from tests.end_to_end.agreements import tanks
 from tests.end_to_end.installation import Installation, distinct, publish, until

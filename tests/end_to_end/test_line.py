@@ -26,7 +26,8 @@ from gateway.clock import now_ms
 from gateway.close import LaterData
 from gateway.commands.statements import verify_files
 from gateway.meter import Source
-from gateway.service import Gateway, Stores
+from gateway.service import Gateway
+from gateway.stores import Stores
 from tests.end_to_end import agreements, independent
 from tests.end_to_end.independent import Day
 from tests.end_to_end.installation import Installation, distinct, fairmeter, until
