@@ -5,6 +5,7 @@ again, and the hours after it, until a segment's state before is the one it had:
 whole days are kept beside the hours, so that the statement so far is a short addition, by the very code of the final.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -92,9 +93,17 @@ class LivePeriod:
         for chain in self._chains.values():
             keys = keys_of(self.contract.terms, chain.device.id)
             hours = set[int]().union(*(dirty.get(device, set()) for device, _ in keys))
-            first = self._first_of(hours, len(chain.segments))
+            self._again(source, chain, self._places(hours, len(chain.segments)))
             newest = max(source.store.newest_ms(*key) for key in keys)
-            self._extend(source, chain, first, min(now_ms, newest))
+            self._further(source, chain, min(now_ms, newest))
+
+    def reopen(self, source: Source, opening: State) -> None:
+        """Begin from another opening state: the period before has changed, and this one as far as that reaches."""
+        self.opening = opening
+        for chain in self._chains.values():
+            begin = begin_period(opening.devices[chain.device.id])
+            if chain.segments and chain.segments[0].before != begin:
+                self._run(source, chain, 0, begin, len(chain.segments), {0})
 
     def statement(self, source: Source, now_ms: int) -> dict[str, object]:
         """The statement so far: whole hours from their segments, and the hour under way as if it ended now."""
@@ -109,30 +118,46 @@ class LivePeriod:
         states = {chain.device.id: self._rest(source, chain, end)[1] for chain in self._chains.values()}
         return State(end, states)
 
-    def _first_of(self, hours: set[int], count: int) -> int:
-        """The first segment to be metered again for these hours; `count` if none of them is metered yet."""
-        starts = [hour * HOUR_MS for hour in hours if hour * HOUR_MS < self.period.span.end]
-        inside = [start for start in starts if start + HOUR_MS > self.period.span.start]
-        if not inside:
-            return count
-        return min(count, max(0, (min(inside) - self._edges[0] + HOUR_MS - 1) // HOUR_MS))
+    def _places(self, hours: set[int], count: int) -> set[int]:
+        """The segments, of the first `count`, in which these hours lie."""
+        start = self._edges[0]
+        places = {max(0, -(-(hour * HOUR_MS - start) // HOUR_MS)) for hour in hours if (hour + 1) * HOUR_MS > start}
+        return {place for place in places if place < count}
 
-    def _extend(self, source: Source, chain: Chain, first: int, now_ms: int) -> None:
-        """Meter the segments from `first` on: again until the state is as it was, and then the hours not yet there."""
-        state = chain.segments[first].before if first < len(chain.segments) else self._after(chain)
-        place, known, reach = first, len(chain.segments), 2
-        while place < len(self._edges) - 1 and self._edges[place + 1] <= now_ms:
-            last = min(place + reach, len(self._edges) - 1)
-            seen = self._seen(source, chain.device, state.at, self._edges[last])
-            while place < last and self._edges[place + 1] <= now_ms:
-                if first < place < known and chain.segments[place].before == state:
-                    state, place = self._after(chain), known
-                    break
+    def _again(self, source: Source, chain: Chain, changed: set[int]) -> None:
+        """Meter changed segments again, and those after each of them until the state is as it was."""
+        reached = 0
+        for first in sorted(changed):
+            if first >= reached:
+                begin = chain.segments[first].before
+                reached = self._run(source, chain, first, begin, len(chain.segments), changed)
+
+    def _further(self, source: Source, chain: Chain, limit_ms: int) -> None:
+        """Meter the whole hours up to `limit_ms` that are not metered yet."""
+        last = bisect_right(self._edges, limit_ms) - 1
+        self._run(source, chain, len(chain.segments), self._after(chain), last, set())
+
+    def _run(self, source: Source, chain: Chain, first: int, state: DeviceState, last: int, changed: set[int]) -> int:
+        """Meter segments from `first` to before `last`, or to one that begins as it did, after all that is `changed`.
+
+        Says how far it came. A state that is not settled lies before its segment: what changed in between is still to
+        be metered. Readings are read for more segments at a time the further it goes.
+        """
+        place, reach, settled_from = first, 2, 0
+        while place < last:
+            upto = min(place + reach, last)
+            seen = self._seen(source, chain.device, state.at, self._edges[upto])
+            while place < upto:
+                if place in changed:
+                    settled_from = self._edges[place + 1]
+                elif place < len(chain.segments) and chain.segments[place].before == state and state.at >= settled_from:
+                    return place
                 state = self._meter(chain, place, state, seen)
                 place += 1
             reach *= 2
-        if place >= len(chain.segments):
+        if place == len(chain.segments):
             chain.after = state
+        return place
 
     def _after(self, chain: Chain) -> DeviceState:
         return chain.after or begin_period(self.opening.devices[chain.device.id])

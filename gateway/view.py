@@ -76,9 +76,10 @@ class LiveView:
                 break
             place += 1
             opening = live.closing(source)
-            if place < len(held) and held[place].opening == opening:
-                continue
-            held[place:] = [LivePeriod(self._contract(contract_id, following), following, opening)]
+            if place == len(held):
+                held.append(LivePeriod(self._contract(contract_id, following), following, opening))
+            elif held[place].opening != opening:
+                held[place].reopen(Source(self.stores.blocks, held[place].contract.terms, position), opening)
         self.periods[contract_id] = held[: place + 1]
 
     def _contract(self, contract_id: str, period: Period) -> Contract:

@@ -1,0 +1,145 @@
+"""The statement so far: metered hour by hour as readings come, it is what metering the whole period at once gives."""
+
+import random
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.contract import read_contract
+from contracts.periods import Period, next_period, period_of
+from contracts.statement import draft, meter_period
+from contracts.units import HOUR_MS
+from gateway.live import LivePeriod
+from gateway.message import Message
+from gateway.meter import Source
+from tests.gateway.site import MINUTE_MS, START_MS, Site, telemetry
+
+TERMS = """
+terms: 1
+id: LIVE
+provider: {name: Maker}
+customer: {name: User}
+currency: EUR
+timezone: Asia/Kathmandu
+valid: {from: 2026-01-02}
+period: week
+corrections: 3650d
+data: {max_hold: 40m}
+devices: [{id: dev-1}, {id: dev-2, since: 2026-01-03}]
+channels:
+  flow: {unit: m3/h, resolution: 0.01}
+  pages: {}
+  fault: {max_hold: device}
+conditions:
+  busy: {channel: flow, above: 40, for: 90m}
+  calm: {not: {all: [busy, {channel: fault, is: 1, device: dev-1}]}}
+meters:
+  volume: {integral: flow, per: 1h, unit: m3, only_when: calm}
+  pages: {counter: pages, reset_below: 50, max_rate: 20/m, only_when: busy}
+  hours: {duration: busy}
+  faults: {count: {channel: fault, is: 1, for: 5m}}
+charges:
+  - {id: volume, meter: volume, pool: true, price: {per_unit: 0.1}}
+  - {id: pages, meter: pages, price: {per_unit: 0.02}}
+"""
+
+END_MS = START_MS + 5 * 24 * HOUR_MS  # on Tuesday of the contract's second week
+
+
+def messages(chance: random.Random) -> list[Message]:
+    """Five days of two machines, in an order in which much comes late, with gaps, resets, errors and repetitions."""
+    pages = {"dev-1": 1_000, "dev-2": 40}
+    found: list[tuple[float, str, dict[str, Any]]] = []
+    for minute in range(0, 5 * 24 * 60, 12):
+        for device, register in pages.items():
+            pages[device] = 0 if chance.random() < 0.01 else register + chance.randrange(30)
+            value = 0 if chance.random() < 0.01 else pages[device]
+            content = {"flow": chance.choice([5, 39.99, 41, 80]), "pages": value, "fault": chance.random() < 0.2}
+            one = {"t": START_MS + minute * MINUTE_MS, "v": content, "boot": f"b{minute // 2_000}"}
+            if chance.random() < 0.9:
+                delay = chance.choice([0, 0, 0, 1, 60, 600, 3_000])
+                found += [(minute + delay, device, one)] * (2 if chance.random() < 0.05 else 1)
+    found.sort(key=lambda each: each[0])
+    return [telemetry(one, END_MS + place, device) for place, (_, device, one) in enumerate(found)]
+
+
+def at_once(source: Source, text: str, week: Period, status: str) -> dict[str, Any]:
+    """The statement of a whole period, metered in one stretch from its opening state."""
+    contract = read_contract(text, "live.yaml")
+    metered, _ = meter_period(contract.terms, week, source.first_opening(week), source.period(week))
+    return draft(contract, week, metered, status=status)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hour_by_hour_is_the_same_as_all_at_once(tmp_path: Path, seed: int) -> None:
+    """However late readings come, and in however many hours at a time, the figures so far are those of the end."""
+    chance = random.Random(seed)
+    contract = read_contract(TERMS, "live.yaml")
+    week = period_of(contract.terms, date(2026, 1, 2))
+    with Site.open(tmp_path, live=TERMS) as site:
+        projector = site.projector()
+        live = LivePeriod(contract, week, Source(site.store, contract.terms).first_opening(week))
+        waiting = messages(chance)
+        while waiting:
+            count = chance.choice([1, 3, 40, 200])
+            site.receive(*waiting[:count])
+            del waiting[:count]
+            projector.project_next()
+            source = Source(site.store, contract.terms, site.store.cursor().position)
+            dirty: dict[str, set[int]] = {}
+            pairs = site.store.dirty()
+            for device, hour in pairs:
+                dirty.setdefault(device, set()).add(hour)
+            live.update(source, dirty, END_MS)
+            site.store.clear_dirty(pairs, site.store.cursor().position)
+        source = Source(site.store, contract.terms)
+        expected = at_once(source, TERMS, week, "provisional")
+        assert live.statement(source, week.span.end) == expected
+        assert expected["total"] != "0.00"
+
+
+def test_a_period_goes_on_from_another_opening_state(tmp_path: Path) -> None:
+    """When the week before changes, this one is what it would have been had it opened so from the start."""
+    contract = read_contract(TERMS, "live.yaml")
+    first = period_of(contract.terms, date(2026, 1, 2))
+    second = next_period(contract.terms, first)
+    with Site.open(tmp_path, live=TERMS) as site:
+        projector = site.projector()
+        source = Source(site.store, contract.terms)
+        empty = source.first_opening(first)
+        assumed = meter_period(contract.terms, first, empty, source.period(first))[1]
+        site.receive(*messages(random.Random(3)))
+        while projector.project_next():
+            pass
+        live = LivePeriod(contract, second, assumed)
+        live.update(source, {}, END_MS)
+        opening = meter_period(contract.terms, first, empty, source.period(first))[1]
+        assert opening != assumed
+        live.reopen(source, opening)
+        again = LivePeriod(contract, second, opening)
+        again.update(source, {}, END_MS)
+        assert live.statement(source, END_MS) == again.statement(source, END_MS)
+
+
+def test_one_late_reading_leaves_most_hours_alone(tmp_path: Path) -> None:
+    """A reading that changes one hour is not paid for by metering the whole period again."""
+    contract = read_contract(TERMS, "live.yaml")
+    week = period_of(contract.terms, date(2026, 1, 2))
+    with Site.open(tmp_path, live=TERMS) as site:
+        projector = site.projector()
+        source = Source(site.store, contract.terms)
+        live = LivePeriod(contract, week, source.first_opening(week))
+        site.receive(*messages(random.Random(7)))
+        while projector.project_next():
+            pass
+        live.update(source, {}, END_MS)
+        before = list(live._chains["dev-1"].segments)
+        moment = START_MS + 60 * HOUR_MS + 7 * MINUTE_MS
+        site.receive(telemetry({"t": moment, "v": {"flow": 17}}, END_MS + 9_999_999))
+        projector.project_next()
+        live.update(source, {"dev-1": {moment // HOUR_MS}}, END_MS)
+        after = live._chains["dev-1"].segments
+        changed = [place for place, (one, other) in enumerate(zip(before, after, strict=True)) if one is not other]
+        assert 1 <= len(changed) <= 4
