@@ -111,7 +111,10 @@ class Closer:
     def overdue(self, now_ms: int) -> Iterator[tuple[str, str, int]]:
         """Contracts with more than one period that could be final: their id, the first such period, and how many."""
         for contract_id in self.contract_ids():
-            due = self.next_due(contract_id)
+            try:
+                due = self.next_due(contract_id)
+            except ContractFault:
+                continue  # closing says what is wrong with it
             if due is None:
                 continue
             terms, period = due[0].terms, due[1]
