@@ -69,7 +69,7 @@ def compute_period(
     document["closing_state_sha256"] = sha256(closing_part.data)
     document["evidence"] = {
         "root_sha256": sha256(head.data),
-        "parts": len(manifest.entries),
+        "parts": manifest.reading_parts,
         "readings": manifest.readings,
         "events": manifest.events,
         "locator": Entry.of(head).document()["locator"],

@@ -83,6 +83,7 @@ class Manifest:
     """The entries of all parts seen so far."""
 
     entries: list[Entry] = field(default_factory=list)
+    reading_parts: int = 0
     readings: int = 0
     events: int = 0
 
@@ -90,6 +91,7 @@ class Manifest:
         """Note a part on its way to where it is written."""
         self.entries.append(Entry.of(part))
         self.readings += part.readings
+        self.reading_parts += part.readings > 0
         return part
 
 

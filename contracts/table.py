@@ -180,10 +180,10 @@ def checked_value(text: str) -> str:
 
 def checked_time(text: str) -> int:
     """Milliseconds since the epoch from digits or RFC 3339 text; raises ValueError with the reason."""
-    if text.isdecimal() or text[1:].isdecimal():
+    if text.isdecimal() or (text[:1] in "+-" and text[1:].isdecimal()):
         return time_in_range(int(text) if len(text) < 25 else LATEST_MS * 10**9)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small t and z
     except ValueError:
         raise ValueError(f"the time {text[:40]!r} is neither milliseconds nor RFC 3339") from None
     if moment.tzinfo is None:

@@ -79,7 +79,7 @@ def verify(
         report.findings += _root(statement, read_part, head, report)
         parts, damaged = _parts(read_part, head, paths)
         report.findings += damaged
-        report.checks.append(f"{len(parts)} of {len(head['parts'])} parts are as their digests say")
+        report.checks.append(f"{len(parts)} of {len(head['parts'])} files of evidence are as their digests say")
         if not damaged:
             report.findings += _recompute(statement, head, parts, previous, report)
     except _Unreadable as unreadable:
@@ -133,8 +133,7 @@ def _json(data: bytes, path: str) -> dict[str, Any]:
 def _signature(statement: Mapping[str, Any], key: bytes | None, report: Report) -> Iterator[Finding]:
     signature = statement.get("signature")
     if signature is None:
-        if statement.get("status") != "computed":
-            yield Finding("signature", "the statement is not signed")
+        yield from _unsealed(statement, report)
         return
     if key is None:
         yield Finding("signature", "no public key was given to check it with; name it with --key")
@@ -144,6 +143,17 @@ def _signature(statement: Mapping[str, Any], key: bytes | None, report: Report) 
         yield Finding("signature", fault)
     else:
         report.checks.append("the signature is the gateway's, over every field of the statement")
+
+
+def _unsealed(statement: Mapping[str, Any], report: Report) -> Iterator[Finding]:
+    """A statement that nobody signed is one computed from files, and has nothing else of a seal either."""
+    if statement.get("status") != "computed":
+        yield Finding("signature", "the statement is not signed")
+        return
+    for name in SEAL:
+        if name != "status" and statement.get(name) is not None:
+            yield Finding(name, "a computed statement has none; was the signature of a final one taken away?")
+    report.checks.append("it is computed from files, and signed by nobody: its figures are checked, not its origin")
 
 
 def _chain(statement: Mapping[str, Any], previous: Mapping[str, Any] | None, report: Report) -> Iterator[Finding]:
