@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 BODY_VERSION: Final = b"\x01"
 KEPT_OF_OVERSIZED_BYTES: Final = 4096
@@ -40,9 +40,8 @@ class Cut:
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as it arrived.
+class Message(NamedTuple):
+    """A message as it arrived; a named tuple, because there is one for every message and it is made in half the time.
 
     `topic` holds bytes that are not UTF-8 as surrogate escapes, so that no topic is lost. `arrival_ms` is the
     gateway's clock, UTC, in milliseconds; in the journal it never steps back (semantics §1). `cut` is set when
