@@ -98,7 +98,10 @@ class Closer:
     def closing_state(self, issued: Issued) -> dict[str, Any]:
         """The closing state of a statement as its evidence holds it, checked against the digest that was signed."""
         file = self.folder(issued.document) / "evidence" / "closing.json"
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise ContractFault(f"{file}: {error.strerror}; restore the statement's folder from a copy") from error
         if sha256(data) != issued.document["closing_state_sha256"]:
             raise ContractFault(f"{file} is not the closing state that was signed; restore the statement's folder")
         found: dict[str, Any] = json.loads(data)
@@ -179,10 +182,17 @@ class Closer:
         They wait for the next statement, where they become adjustments of their own period.
         """
         for issued in self.ledger.all(contract_id):
-            document = issued.document
-            contract = self.of_statement(document)
-            period = period_named(contract.terms, document["period"]["name"])
-            yield from self._later(contract, period, document)
+            yield from self.later_than(issued)
+
+    def later_than(self, issued: Issued) -> Iterator["LaterData"]:
+        """The same for one statement; ContractFault where its terms are no longer at hand."""
+        contract = self.of_statement(issued.document)
+        period = period_named(contract.terms, issued.document["period"]["name"])
+        yield from self._later(contract, period, issued.document)
+
+    def unserved(self) -> list[str]:
+        """Contracts that have final statements and no longer a file in force."""
+        return sorted(self.ledger.contracts() - set(self.contract_ids()))
 
     def _later(self, contract: Contract, period: Period, document: dict[str, Any]) -> Iterator["LaterData"]:
         now = Source(self.store, contract.terms)

@@ -107,6 +107,10 @@ class Ledger:
         query = """SELECT issue, sha256, document FROM statements WHERE ? IS NULL OR contract = ? ORDER BY issue"""
         return [_issued(row) for row in self._reader.execute(query, (contract, contract)).fetchall()]
 
+    def contracts(self) -> set[str]:
+        """The ids of all contracts that have a final statement."""
+        return {contract for (contract,) in self._reader.execute("SELECT DISTINCT contract FROM statements")}
+
     def _one(self, where: str, values: tuple[Any, ...]) -> Issued | None:
         row = self._reader.execute(f"SELECT issue, sha256, document FROM statements {where}", values).fetchone()  # noqa: S608 - our own text
         return _issued(row) if row else None

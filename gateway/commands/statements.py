@@ -76,37 +76,59 @@ def show(
 ) -> None:
     """Show a final statement, or with --current the statement so far."""
     with Stores.open(settings_for(settings, data)) as stores:
-        if contract not in stores.closer.contract_ids():
-            fail(
-                f"{contract} is not served here; the contracts are: {', '.join(stores.closer.contract_ids()) or 'none'}"
-            )
-        document = _current(stores, contract) if current else _find(stores, contract, number).document
-        terms = next(v.terms for v in stores.book.versions(contract) if v.terms.version == document["version"])
-        later = [] if current else list(stores.closer.later_data(contract))
+        if current:
+            document = _current(stores, contract)
+            version = next(v for v in stores.book.versions(contract) if v.terms.version == document["version"])
+            text = statement_text(document, version.terms)
+        else:
+            issued = _find(stores, contract, number)
+            document = issued.document
+            text = _printed(stores, issued)
     if as_json:
         print_json(document)
-        return
-    print_text(statement_text(document, terms))
-    for each in later:
-        if each.number == document["number"]:
-            print_text(
-                f"Later data: {each.readings} readings of {each.device} arrived after this statement was final.\n"
-            )
+    else:
+        print_text(text)
+
+
+def _printed(stores: Stores, issued: Issued) -> str:
+    """A final statement as it was issued, whatever became of the contract's file, and what arrived after it."""
+    file = stores.closer.folder(issued.document) / "statement.txt"
+    text = file.read_text("utf-8")
+    try:
+        later = list(stores.closer.later_than(issued))
+    except ContractFault as fault:
+        say(f"what arrived later cannot be said: {fault}")
+        return text
+    said = "Later data: {0.readings} readings of {0.device} arrived after this statement was final.\n"
+    return text + "".join(said.format(each) for each in later)
 
 
 def _current(stores: Stores, contract: str) -> dict[str, Any]:
+    _must_serve(stores, contract)
+    try:
+        if stores.closer.next_due(contract) is None:
+            fail(f"{contract} is over: every period of it is final")
+    except ContractFault as fault:
+        fail(str(fault))
     view = LiveView(stores)
     now = now_ms()
     view.update(now)
     found = [document for document in view.statements(now) if document["contract"] == contract]
     if not found:
-        fail(f"{contract} is over: every period of it is final")
+        fail(f"{contract} has no statement so far; the reason stands above")
     return found[0]
+
+
+def _must_serve(stores: Stores, contract: str) -> None:
+    served = stores.closer.contract_ids()
+    if contract not in served:
+        fail(f"{contract} is not served here; the contracts are: {', '.join(served) or 'none'}")
 
 
 def _find(stores: Stores, contract: str, number: int | None) -> Issued:
     issued = stores.ledger.last(contract) if number is None else stores.ledger.find(contract, number)
     if issued is None:
+        _must_serve(stores, contract)
         which = "no final statement yet" if number is None else f"no statement {number}"
         fail(f"{contract} has {which}; `fairmeter statement show {contract} --current` shows the one so far")
     return issued
@@ -118,8 +140,7 @@ def close(
 ) -> None:
     """Make the next final statement of a contract, if its grace is over."""
     with Stores.open(settings_for(settings, data)) as stores:
-        if contract not in stores.closer.contract_ids():
-            fail(f"{contract} is not served here")
+        _must_serve(stores, contract)
         projector = stores.projector()
         if projector.needs_rebuild():
             fail("the contracts name other devices or channels than before; run `fairmeter rebuild` first")
