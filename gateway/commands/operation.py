@@ -1,8 +1,13 @@
 """Commands that run a gateway and look after its data: run, rebuild, rejected."""
 
 import asyncio
+import contextlib
+import fcntl
+import os
 import signal
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,17 +23,35 @@ from gateway.stores import Stores
 def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
     """Run the gateway: receive, meter, close periods when they are due, until Ctrl-C."""
     chosen = settings_for(settings, data)
-    with Stores.open(chosen) as stores:
+    with Stores.open(chosen) as stores, _alone(chosen.data):
         for problem in stores.problems:
             say(f"left out: {problem}")
         if not stores.book.contracts:
             say(f"no contract is served: put YAML files into {chosen.contracts} and start again")
+        for contract_id in stores.closer.unserved():
+            say(f"{contract_id} has final statements but no contract file in force: nothing more of it will be billed")
         for contract_id, name, count in stores.closer.overdue(now_ms()):
             say(f"{contract_id}: {count} periods from {name} on are over and will be final at once")
         say(f"broker {chosen.broker.host}:{chosen.broker.port}, {len(stores.book.contracts)} contracts, {chosen.data}")
         clean = asyncio.run(_serve(Gateway(stores)))
     if not clean:
         fail("the journal could not be written at the end; what was not acknowledged will be delivered again")
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold a data folder for the one gateway that runs on it; the lock ends with the process, however that ends."""
+    with (data / ".running").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            mine = "give this one a data folder and a broker.client_id of its own"
+            fail(f"a gateway already runs on {data}, as process {file.read().strip()}; stop it, or {mine}")
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 async def _serve(gateway: Gateway) -> bool:
