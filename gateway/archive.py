@@ -84,7 +84,7 @@ def open_evidence(path: Path) -> tuple[ReadPart, list[str]]:
                 files = {member.name: _read_member(tape, member) for member in members}
         else:
             raise ArchiveError(f"{path} is neither a folder nor a zip or tar archive of evidence")
-    except (OSError, zipfile.BadZipFile, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, tarfile.TarError) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
     parts = _inside(files)
     return parts.get, sorted(parts)

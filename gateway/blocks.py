@@ -65,7 +65,9 @@ class StoreError(Exception):
     """The block store could not be opened, written or read; the message says which and what to do."""
 
 
-_FILE: Final = FileKind("block store", 0x464D4231, _MIGRATIONS, StoreError)  # "FMB1"
+_FILE: Final = FileKind(  # "FMB1"
+    "block store", 0x464D4231, _MIGRATIONS, StoreError, "remove it; it is made again from the journal"
+)
 
 
 class BlockStore:

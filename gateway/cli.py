@@ -1,5 +1,6 @@
 """`fairmeter`: the commands, each imported when it is used, so that `--help` answers at once."""
 
+import errno
 import sys
 from importlib import import_module
 from typing import Any
@@ -65,6 +66,15 @@ def main() -> None:
     """The console script: an error of ours is its message, which names the remedy; any other is a fault to report."""
     try:
         app()
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            sys.stderr.write("the disk is full; make room and run the command again\n")
+        elif error.filename:
+            remedy = "check the name, and that this user may read and write there"
+            sys.stderr.write(f"{error.filename}: {error.strerror}; {remedy}\n")
+        else:
+            raise
+        sys.exit(1)
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("contracts", "gateway", "device_sim"):
             raise

@@ -23,6 +23,7 @@ class FileKind:
     application_id: int
     migrations: Sequence[str]
     error: type[Exception]
+    remedy: str = "name another file or restore it"
 
 
 def connect(path: Path, kind: FileKind, mode: Literal["rw", "rwc"] = "rw") -> sqlite3.Connection:
@@ -49,10 +50,11 @@ def open_to_write(path: Path, kind: FileKind, mode: Literal["rw", "rwc"] = "rwc"
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.OperationalError as error:
         connection.close()
-        raise kind.error(f"{path} cannot be written: {error}") from error
+        remedy = "check that this user may write it, and that the disk has room"
+        raise kind.error(f"{path} cannot be written: {error}; {remedy}") from error
     except sqlite3.DatabaseError as error:
         connection.close()
-        message = f"{path} is not a {kind.noun} ({error}); name another file or restore it"
+        message = f"{path} is not a {kind.noun} ({error}); {kind.remedy}"
         raise kind.error(message) from error
     except kind.error:
         connection.close()

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,7 +103,7 @@ def _table(path: Path) -> Table:
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise ProblemsFound([Problem(str(path), 0, 0, f"is damaged: {error}", "Use an intact copy")]) from None
     try:
         return read_table(data.decode("utf-8-sig"), str(path))
@@ -127,11 +128,15 @@ def _say_left_out(table: Table, contract: Contract) -> None:
 
 def _from_evidence(contract: Contract, path: Path, period: str) -> dict[str, Any]:
     read, paths = open_evidence(path)
-    head = json.loads(_part(read, "header.json"))
-    if head["period"] != period:
-        raise ValueError(f"{path} is the evidence of {head['period']}, not of {period}")
-    parts = {name: _part(read, name) for name in paths if name != "header.json"}
-    return recompute(contract, head, parts)[0]
+    try:
+        head = json.loads(_part(read, "header.json"))
+        if head["period"] != period:
+            raise ValueError(f"{path} is the evidence of {head['period']}, not of {period}")
+        parts = {name: _part(read, name) for name in paths if name != "header.json"}
+        return recompute(contract, head, parts)[0]
+    except (KeyError, TypeError, AttributeError) as error:
+        reason = f"{path} is not whole evidence: {type(error).__name__} {error}; use an intact copy"
+        raise ArchiveError(reason) from error
 
 
 def _part(read: ReadPart, name: str) -> bytes:
