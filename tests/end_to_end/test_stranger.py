@@ -19,12 +19,13 @@ from tests.end_to_end.processes import Watched, watched
 MINUTE_MS = 60_000
 
 
-def said_in_a_sentence(done: Finished, *words: str) -> None:
-    """It failed, said these words on stderr, and no trace of its own insides."""
+def ends_in_a_sentence(done: Finished, *words: str) -> bool:
+    """It failed, said these words on stderr, and no trace of its own insides; what it said instead is shown."""
     assert done.code == 1
     assert all(word in done.said for word in words), done.said
     assert "Traceback" not in done.said
     assert "│" not in done.said
+    return True
 
 
 @pytest.fixture
@@ -70,7 +71,9 @@ def test_a_changed_contract_stops_neither_the_gateway_nor_its_own_final_statemen
     shown = closed_site.run("statement", "show", "A", "1")
     assert (shown.code, shown.out) == (0, (closed_site.statement("A", 1) / "statement.txt").read_text())
     assert "what arrived later cannot be said" in shown.said
-    said_in_a_sentence(closed_site.run("statement", "show", "A", "--current"), "was changed after a final statement")
+    assert ends_in_a_sentence(
+        closed_site.run("statement", "show", "A", "--current"), "was changed after a final statement"
+    )
     assert closed_site.run("statement", "show", "B", "--current").code == 0
 
 
@@ -80,14 +83,14 @@ def test_a_contract_file_that_is_gone_is_missed(closed_site: Installation, tmp_p
     with running(closed_site, tmp_path / "run") as gateway:
         gateway.wait_until_said("A has final statements but no contract file", 1)
     assert closed_site.run("statement", "show", "A").out.startswith("STATEMENT 1 · final")
-    said_in_a_sentence(closed_site.run("statement", "show", "A", "--current"), "A is not served here")
+    assert ends_in_a_sentence(closed_site.run("statement", "show", "A", "--current"), "A is not served here")
 
 
 def test_a_second_gateway_on_the_same_folder_is_refused(closed_site: Installation, tmp_path: Path) -> None:
     """Two gateways would take the broker's session from each other for ever; commands that look go on working."""
     with running(closed_site, tmp_path / "run") as gateway:
         second = closed_site.run("run")
-        said_in_a_sentence(second, "a gateway already runs on", f"process {gateway.process.pid}")
+        assert ends_in_a_sentence(second, "a gateway already runs on", f"process {gateway.process.pid}")
         assert closed_site.run("statement", "list").code == 0
         gateway.process.send_signal(signal.SIGKILL)
         gateway.process.wait()
@@ -98,7 +101,7 @@ def test_a_second_gateway_on_the_same_folder_is_refused(closed_site: Installatio
 def test_a_lost_closing_state_is_named(closed_site: Installation) -> None:
     """Without the state a statement closed with, the next cannot open; the file to restore is named."""
     (closed_site.statement("A", 1) / "evidence" / "closing.json").unlink()
-    said_in_a_sentence(
+    assert ends_in_a_sentence(
         closed_site.run("statement", "show", "A", "--current"), "closing.json", "restore the statement's"
     )
 
@@ -108,9 +111,9 @@ def test_a_signing_key_is_never_replaced(closed_site: Installation) -> None:
     key = closed_site.data / "keys" / "private.pem"
     kept = key.read_bytes()
     key.write_bytes(kept[:40])
-    said_in_a_sentence(closed_site.run("statement", "list"), "private.pem is damaged; restore it")
+    assert ends_in_a_sentence(closed_site.run("statement", "list"), "private.pem is damaged; restore it")
     key.unlink()
-    said_in_a_sentence(closed_site.run("statement", "list"), "private.pem is gone", "restore it")
+    assert ends_in_a_sentence(closed_site.run("statement", "list"), "private.pem is gone", "restore it")
     key.write_bytes(kept)
     assert closed_site.run("statement", "list").code == 0
 
@@ -122,7 +125,7 @@ def test_a_damaged_block_store_is_made_again(closed_site: Installation) -> None:
         file.unlink()
     store = closed_site.data / "blocks.sqlite"
     store.write_bytes(b"garbage " * 1000)
-    said_in_a_sentence(closed_site.run("rebuild"), "remove it; it is made again from the journal")
+    assert ends_in_a_sentence(closed_site.run("rebuild"), "remove it; it is made again from the journal")
     store.unlink()
     assert closed_site.run("rebuild").code == 0
     assert closed_site.run("rejected", "--json").json() == before
@@ -132,7 +135,7 @@ def test_a_folder_that_cannot_be_one_ends_in_a_sentence(closed_site: Installatio
     """A data folder that is a file is named, with what to check."""
     file = tmp_path / "a-file"
     file.write_text("")
-    said_in_a_sentence(closed_site.run("rejected", "--data", file), str(file), "check the name")
+    assert ends_in_a_sentence(closed_site.run("rejected", "--data", file), str(file), "check the name")
 
 
 def test_damaged_evidence_ends_in_a_sentence(closed_site: Installation, tmp_path: Path) -> None:
@@ -142,11 +145,11 @@ def test_damaged_evidence_ends_in_a_sentence(closed_site: Installation, tmp_path
     packed = tmp_path / "evidence.tgz"
     subprocess.run([sys.executable, "-m", "tarfile", "-c", packed, "evidence"], cwd=folder, check=True)
     packed.write_bytes(packed.read_bytes()[:600])
-    said_in_a_sentence(fairmeter("verify", folder / "statement.json", packed), "evidence.tgz cannot be read")
+    assert ends_in_a_sentence(fairmeter("verify", folder / "statement.json", packed), "evidence.tgz cannot be read")
     (folder / "evidence" / "opening.json").unlink()
     period = independent.days_ago(1).isoformat()
     words = ("compute", "--terms", terms, "--period", period, "--readings")
-    said_in_a_sentence(fairmeter(*words, folder / "evidence"), "is not whole evidence", "opening.json")
+    assert ends_in_a_sentence(fairmeter(*words, folder / "evidence"), "is not whole evidence", "opening.json")
     packed = tmp_path / "readings.csv.gz"
     packed.write_bytes(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 40)
-    said_in_a_sentence(fairmeter(*words, packed), "is damaged", "Use an intact copy")
+    assert ends_in_a_sentence(fairmeter(*words, packed), "is damaged", "Use an intact copy")
