@@ -97,8 +97,8 @@ async def test_a_device_that_dies_leaves_its_last_will(broker: Broker) -> None:
 
 async def test_a_device_that_is_interrupted_still_says_goodbye(broker: Broker) -> None:
     """Ctrl-C in the middle of a simulation leaves no device standing there as online."""
-    live = asyncio.create_task(publish_live(shipped("office-printer"), broker, asyncio.Event()))
     async with listening(broker, "status/printer-01") as heard:
+        live = asyncio.create_task(publish_live(shipped("office-printer"), broker, asyncio.Event()))
         await heard.until(lambda heard: bool(heard.messages) and heard.statuses("printer-01")[-1]["online"])
         live.cancel()
         with pytest.raises(asyncio.CancelledError):
