@@ -157,22 +157,22 @@ def _restarts(
 ) -> tuple[tuple[int, ...], str | None]:
     """When the device announced a restart up to `end`, by another `boot` on any channel, and the last boot it named.
 
-    The first boot ever seen announces nothing (semantics §3).
+    The first boot ever seen announces nothing (semantics §3). It is the device that restarts, not a channel: the
+    readings of all its channels are taken together, in order of time.
     """
-    seen: set[tuple[int, str]] = set()
-    for (reporter, _), every in readings.items():
-        series = every.between(state.at, end)
-        boots = series.boots
-        if reporter == device and len(boots):
-            changes = [0, *(np.flatnonzero(boots[1:] != boots[:-1]) + 1).tolist()]
-            named = [place for place in changes if boots[place] != NO_BOOT]
-            seen.update((int(series.times[place]), series.boot_names[int(series.boots[place])]) for place in named)
-    moments, boot = [], state.boot
-    for time, name in sorted(seen):
-        if boot is not None and name != boot:
-            moments.append(time)
-        boot = name
-    return tuple(moments), boot
+    stretches = [every.between(state.at, end) for (reporter, _), every in readings.items() if reporter == device]
+    named = [each.at(each.boots != NO_BOOT) for each in stretches if len(each.boots)]
+    names = sorted({each.boot_names[boot] for each in named for boot in np.unique(each.boots).tolist()})
+    if not names or names == [state.boot]:
+        return (), state.boot
+    places = {name: place for place, name in enumerate(names)}
+    times = np.concatenate([each.times for each in named])
+    boots = np.concatenate([np.array([places.get(n, -1) for n in each.boot_names])[each.boots] for each in named])
+    order = np.lexsort((boots, times))
+    times, boots = times[order], boots[order]
+    before = boots[0] if state.boot is None else places.get(state.boot, -1)
+    changes = np.flatnonzero(np.diff(boots, prepend=before))
+    return tuple(np.unique(times[changes]).tolist()), names[int(boots[-1])]
 
 
 def _fresh(meter: MeterState) -> MeterState:

@@ -89,6 +89,10 @@ class Series:
         low, high = np.searchsorted(self.times, [start, end])
         return Series(self.times[low:high], self.ticks[low:high], self.boots[low:high], self.boot_names)
 
+    def at(self, where: Flags) -> Series:
+        """The readings at these places."""
+        return Series(self.times[where], self.ticks[where], self.boots[where], self.boot_names)
+
     def last_before(self, moment: int) -> tuple[int, int] | None:
         """Time and ticks of the last reading before a moment."""
         place = int(np.searchsorted(self.times, moment)) - 1

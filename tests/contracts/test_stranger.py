@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.contracts.samples import JANUARY, csv
+from contracts.metering import advance, opening_state
+from contracts.periods import period_named
+from contracts.readings import Clock, judge
+from tests.contracts.samples import HOUR, JANUARY, MINUTE, contract, csv
 from tests.contracts.test_verify import SECOND
 
 
@@ -33,3 +36,24 @@ def test_a_computed_statement_says_that_nobody_signed_it() -> None:
     report = SECOND.checked(document={**SECOND.document, **seal, "status": "computed"})
     assert report.verified
     assert "signed by nobody" in report.checks[0]
+
+
+@pytest.mark.parametrize("stretch_ms", [31 * 24 * HOUR, HOUR, 7 * MINUTE])
+def test_boots_of_all_channels_together_announce_a_restart(stretch_ms: int) -> None:
+    """A device whose parts each name a boot of their own restarts at each change, however a period is metered."""
+    agreed = contract("channels: {pages: {}, door: {}}\nmeters: {pages: {counter: pages}}").terms
+    rows = "device,channel,time,value,boot\n"
+    for minute in range(30):
+        pages = 100 + minute if minute < 20 else minute - 15
+        rows += f"m1,pages,{JANUARY + minute * MINUTE},{pages},b1\n"
+        rows += f"m1,door,{JANUARY + minute * MINUTE + 30_000},1,b2\n"
+    series = {key: judge(found, Clock.of(agreed)).series() for key, found in csv(rows).columns(agreed).items()}
+    period = period_named(agreed, "2026-01")
+    state = opening_state(agreed, period, series).devices["m1"]
+    printed, at = 0, period.span.start
+    while at < period.span.end:
+        at = min(at + stretch_ms, period.span.end)
+        closing = at == period.span.end
+        totals, state = advance(agreed, agreed.devices[0], period, state, series, at, closing=closing)
+        printed += totals["pages"].on
+    assert printed == 19 + 5 + 9
