@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 INPUT_HAS_PROBLEMS = 1
 
@@ -43,8 +44,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     """A table on stdout."""
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text(_shown(cell)) for cell in row))
     paper.print(table)
+
+
+def _shown(cell: object) -> str:
+    """A cell as text and nothing else: what a device wrote neither styles a table nor commands a terminal."""
+    text = "" if cell is None else str(cell)
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def say(text: str) -> None:

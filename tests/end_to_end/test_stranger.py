@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from gateway import output
 from gateway.broker import EmbeddedBroker
 from tests.end_to_end import independent
 from tests.end_to_end.agreements import tanks
@@ -136,6 +138,21 @@ def test_a_folder_that_cannot_be_one_ends_in_a_sentence(closed_site: Installatio
     file = tmp_path / "a-file"
     file.write_text("")
     assert ends_in_a_sentence(closed_site.run("rejected", "--data", file), str(file), "check the name")
+
+
+def test_what_a_device_wrote_is_shown_as_it_wrote_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brackets in a topic neither style a table nor break it, and no device commands the operator's terminal."""
+    monkeypatch.setattr(output, "paper", Console(width=output.WIDEST, soft_wrap=True))
+    output.print_table(["topic"], [["telemetry/[/red]"], ["telemetry/[bold]x"], ["clear \x1b[2J\x00 éö"], [None]])
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "topic",
+        "telemetry/[/red]",
+        "telemetry/[bold]x",
+        "clear \\x1b[2J\\x00 éö",
+        "",
+    ]
 
 
 def test_damaged_evidence_ends_in_a_sentence(closed_site: Installation, tmp_path: Path) -> None:
