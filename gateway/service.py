@@ -123,8 +123,6 @@ class Gateway:
     # --- the parts --------------------------------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
-        for problem in self.stores.problems:
-            log.warning("contract left out", problem=str(problem))
         if self._projector.needs_rebuild():
             log.info("the contracts name other devices or channels than before: projecting the journal again")
             await asyncio.to_thread(self._projector.rebuild)
