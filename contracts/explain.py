@@ -89,7 +89,8 @@ def _breaks(document: Document) -> Iterator[str]:
 
 def _usage_row(row: Document, off: bool) -> Row:
     register = f"{grouped(Decimal(row['opening']))} → {grouped(Decimal(row['closing']))}" if row["opening"] else ""
-    cells = [row["meter"], row["device"], grouped(Decimal(row["quantity"])), row["unit"]]
+    unit = "" if row["unit"] == "1" else row["unit"]
+    cells = [row["meter"], row["device"], grouped(Decimal(row["quantity"])), unit]
     if off:
         cells.append(grouped(Decimal(row["off_quality"])) if Decimal(row["off_quality"]) else "")
     return [*cells, register, f"{row['coverage']} %", str(row["counts"]["gaps"])]

@@ -149,7 +149,7 @@ def _meter_count(sight: Sight, name: str, state: MeterState) -> tuple[Totals, Me
     before_state, before_until = state.before or (TRUE, 0)
     previous = np.concatenate([[before_state], states[:-1]]) if len(known) else states
     until = np.concatenate([[before_until], ends[:-1]]) if len(known) else starts
-    became = (states == TRUE) & (previous == FALSE) & (starts - until <= LOOK_BACK_MS)
+    became = (states == TRUE) & (previous == FALSE) & (starts - until < LOOK_BACK_MS)
     gates = sight.gate(name).at(starts[became])
     on, off, unknown = (int(np.count_nonzero(gates == which)) for which in (TRUE, FALSE, UNKNOWN))
     known_ms, gaps, in_gap = sight.seen(name, state)

@@ -27,6 +27,7 @@ from gateway.view import LiveView
 log = structlog.get_logger(__name__)
 
 PROJECTING_EVERY_S: Final = 0.25
+PROJECTING_AGAIN_S: Final = 5.0
 CLOSING_EVERY_S: Final = 30.0
 BACKLOG_WITHIN_S: Final = 60.0
 BACKLOG_SILENCE_S: Final = 2.0
@@ -132,7 +133,12 @@ class Gateway:
         while True:
             await self._committed.wait()
             self._committed.clear()
-            await self.catch_up()
+            try:
+                await self.catch_up()
+            except StoreError as error:  # a full disk, a lock: the journal has everything, so nothing is lost
+                log.error("readings wait to be metered; tried again soon", reason=str(error))
+                self._committed.set()
+                await asyncio.sleep(PROJECTING_AGAIN_S)
             await asyncio.sleep(PROJECTING_EVERY_S)  # many small commits become one step: each touches every block
 
     async def _project_once(self) -> bool:

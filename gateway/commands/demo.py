@@ -21,6 +21,7 @@ from contracts.explain import statement_text
 from contracts.periods import local_date, rfc3339
 from gateway.broker import BrokerError, EmbeddedBroker
 from gateway.clock import now_ms
+from gateway.commands.operation import alone
 from gateway.demo import MARK, SCENARIO, Prepared, prepare
 from gateway.ledger import Issued
 from gateway.output import fail, log_to_stderr, paper, print_text, progress_bar, say, talk
@@ -42,7 +43,8 @@ def demo(
     log_to_stderr(logging.WARNING)
     folder = _folder(data)
     try:
-        verified = asyncio.run(_demo(folder, once))
+        with alone(folder):
+            verified = asyncio.run(_demo(folder, once))
     except BrokerError as error:
         fail(str(error))
     except KeyboardInterrupt:
@@ -56,7 +58,8 @@ def _folder(data: Path | None) -> Path:
     if data is None:
         return Path(tempfile.mkdtemp(prefix="fairmeter-demo-"))
     if (data / MARK).exists():
-        shutil.rmtree(data)  # an earlier demo's folder: a demo begins afresh
+        with alone(data):  # an earlier demo's folder, if none runs there: a demo begins afresh
+            shutil.rmtree(data)
     elif data.exists() and any(data.iterdir()):
         fail(f"{data} holds something else than a demo; name an empty folder")
     data.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from gateway.stores import Stores
 def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
     """Run the gateway: receive, meter, close periods when they are due, until Ctrl-C."""
     chosen = settings_for(settings, data)
-    with Stores.open(chosen) as stores, _alone(chosen.data):
+    with Stores.open(chosen) as stores, alone(chosen.data):
         for problem in stores.problems:
             say(f"left out: {problem}")
         if not stores.book.contracts:
@@ -39,7 +39,7 @@ def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
 
 
 @contextlib.contextmanager
-def _alone(data: Path) -> Iterator[None]:
+def alone(data: Path) -> Iterator[None]:
     """Hold a data folder for the one gateway that runs on it; the lock ends with the process, however that ends."""
     with (data / ".running").open("a+") as file:
         try:
