@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 import structlog
@@ -23,6 +24,8 @@ from gateway.mqtt import MqttSource
 from gateway.project import Progress
 from gateway.stores import Stores
 from gateway.view import LiveView
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +59,7 @@ class Gateway:
         self._reckoning = asyncio.Lock()  # one at a time closes, or shows what is so far
         self._answered: dict[str, int] = {}
         self._committed_at = 0.0
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="gateway")
         self.source = MqttSource(
             stores.settings.connection(),
             stores.journal,
@@ -81,6 +85,8 @@ class Gateway:
             for task in (*parts, source):
                 task.cancel()
             await asyncio.gather(*parts, source, return_exceptions=True)
+            # A thread goes on when what waits for it is cancelled, and must not find its files closed.
+            self._threads.shutdown(wait=True)
 
     def stop(self) -> None:
         """Take nothing more in, finish what was received, and let `run` return."""
@@ -100,7 +106,7 @@ class Gateway:
             for contract_id in self.stores.closer.contract_ids():
                 try:
                     while True:
-                        statement = await asyncio.to_thread(self.stores.closer.close, contract_id, now_ms())
+                        statement = await self.in_thread(self.stores.closer.close, contract_id, now_ms())
                         issued.append(statement)
                         self._on_issued(statement)
                 except NotDue:
@@ -113,9 +119,13 @@ class Gateway:
         """The statement so far of every contract."""
         async with self._reckoning:
             now = now_ms()
-            await asyncio.to_thread(self.view.update, now)
-            await asyncio.to_thread(self.view.forget_dirty)
-            return await asyncio.to_thread(self.view.statements, now)
+            await self.in_thread(self.view.update, now)
+            await self.in_thread(self.view.forget_dirty)
+            return await self.in_thread(self.view.statements, now)
+
+    async def in_thread(self, work: Callable[..., Result], *given: Any) -> Result:
+        """Do slow work beside the loop; the gateway does not end before it has."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
 
     def _take_note(self, _: int) -> None:
         self._committed.set()
@@ -126,7 +136,7 @@ class Gateway:
     async def _prepare(self) -> None:
         if self._projector.needs_rebuild():
             log.info("the contracts name other devices or channels than before: projecting the journal again")
-            await asyncio.to_thread(self._projector.rebuild)
+            await self.in_thread(self._projector.rebuild)
         self._committed.set()
 
     async def _project(self) -> None:
@@ -142,7 +152,7 @@ class Gateway:
             await asyncio.sleep(PROJECTING_EVERY_S)  # many small commits become one step: each touches every block
 
     async def _project_once(self) -> bool:
-        progress = await asyncio.to_thread(self._projector.project_next)
+        progress = await self.in_thread(self._projector.project_next)
         if progress is None:
             return False
         self._on_progress(progress)

@@ -213,7 +213,7 @@ async def _late(gateway: Gateway, fleet: _Fleet, watch: _Watch, prepared: Prepar
         await asyncio.sleep(0.05)
     say(f"\nA late batch of {told['readings']} readings arrived. The final statements stay as they are:")
     for contract_id in gateway.stores.closer.contract_ids():
-        for later in await asyncio.to_thread(lambda name: list(gateway.stores.closer.later_data(name)), contract_id):
+        for later in await gateway.in_thread(lambda name: list(gateway.stores.closer.later_data(name)), contract_id):
             what = f"{later.readings} readings of {later.device} for {later.period}"
             say(f"  later data of {contract_id}: {what}, to be an adjustment on the next statement")
 
