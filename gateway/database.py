@@ -1,7 +1,7 @@
 """The SQLite files of the gateway: each opened as what it says it is, in a version we know, and durable on commit.
 
 Transactions are begun and ended by hand. One connection writes; each thread that reads has one of its own, because
-sharing a connection between threads crashes the interpreter.
+a connection that is closed while another thread uses it crashes the interpreter.
 """
 
 import os
