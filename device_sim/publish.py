@@ -43,7 +43,7 @@ class Published:
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
     """One device's count as its messages are acknowledged."""
 
     device: str
@@ -51,6 +51,20 @@ class _Tally:
     messages: int = 0
     readings: int = 0
     reached_ms: int = 0
+
+    def delivered(self, message: Message) -> None:
+        """Count a message that was acknowledged, and tell how far the device has come."""
+        self.messages += 1
+        self.readings += message.readings
+        self.reached_ms = max(self.reached_ms, message.reached_ms)
+        if self.progress is not None:
+            self.progress(Progress(self.device, self.messages, self.readings, self.reached_ms))
+
+
+@dataclass(slots=True)
+class _FaultTally(Tally):
+    """The same, with the faults that were met on the way."""
+
     faults: Counter[str] = field(default_factory=Counter)
 
     def met(self, stream: Iterable[ReadingSet]) -> Iterator[ReadingSet]:
@@ -58,13 +72,6 @@ class _Tally:
         for one in stream:
             self.faults.update(one.faults)
             yield one
-
-    def delivered(self, message: Message) -> None:
-        self.messages += 1
-        self.readings += message.readings
-        self.reached_ms = max(self.reached_ms, message.reached_ms)
-        if self.progress is not None:
-            self.progress(Progress(self.device, self.messages, self.readings, self.reached_ms))
 
 
 async def publish_history(
@@ -85,7 +92,7 @@ async def publish_history(
     """
     period_ms = start_ms if period_start_ms is None else period_start_ms
     leaving = {Fate.SENT} if hold_back_late else {Fate.SENT, Fate.LATE}
-    tallies = [_Tally(device.id, progress) for device in scenario.devices]
+    tallies = [_FaultTally(device.id, progress) for device in scenario.devices]
     sending = []
     for tally in tallies:
         stream = tally.met(told(scenario, tally.device, start_ms, end_ms, period_ms))
@@ -116,7 +123,7 @@ async def publish_late(
             told(scenario, device.id, max(start_ms, one.start_ms), min(end_ms, one.end_ms), period_ms)
             for one in withheld
         )
-        tally = _Tally(device.id, None)
+        tally = _FaultTally(device.id, None)
         late = tally.met(one for batch in batches for one in batch if one.fate is Fate.LATE)
         card = _card(scenario, device.id, end_ms - 1, period_ms)
         tallies.append(tally)
@@ -146,7 +153,7 @@ async def publish_live(
         scenario = scenario.model_copy(update={"devices": devices})
     now = now_ms()
     period_ms = now if period_start_ms is None else period_start_ms
-    tallies = [_Tally(device.id, progress) for device in scenario.devices]
+    tallies = [_FaultTally(device.id, progress) for device in scenario.devices]
     sending = []
     for tally in tallies:
         stream = tally.met(told(scenario, tally.device, now, now + LONGEST_LIVE_MS, period_ms))
@@ -207,7 +214,7 @@ def _card(scenario: Scenario, device_id: str, t_ms: int, period_ms: int) -> Card
     return Card(device.id, latest.boot, device.meter, device.firmware)
 
 
-def _sum(tallies: Iterable[_Tally]) -> Published:
+def _sum(tallies: Iterable[_FaultTally]) -> Published:
     messages = readings = 0
     faults: Counter[str] = Counter()
     for tally in tallies:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from device_sim.link import Broker, Card, Message, at_once, deliver, encode
-from device_sim.publish import MAX_SETS_PER_MESSAGE, Progress
+from device_sim.publish import MAX_SETS_PER_MESSAGE, Progress, Tally
 from device_sim.recording import Clock, Row, RowProblem, opened, read_rows
 
 MAX_PROBLEMS_KEPT = 1_000
@@ -26,15 +26,10 @@ class Replayed:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _RowTally(Tally):
     """The count of one replay as its rows are read and its messages are acknowledged."""
 
-    device: str
-    progress: Callable[[Progress], None] | None
     rows: int = 0
-    messages: int = 0
-    readings: int = 0
-    reached_ms: int = 0
     problem_count: int = 0
     problems: list[RowProblem] = field(default_factory=list)
 
@@ -48,13 +43,6 @@ class _Tally:
             self.problem_count += 1
             if len(self.problems) < MAX_PROBLEMS_KEPT:
                 self.problems.append(row)
-
-    def delivered(self, message: Message) -> None:
-        self.messages += 1
-        self.readings += message.readings
-        self.reached_ms = max(self.reached_ms, message.reached_ms)
-        if self.progress is not None:
-            self.progress(Progress(self.device, self.messages, self.readings, self.reached_ms))
 
 
 async def replay(
@@ -78,7 +66,7 @@ async def replay(
         raise ValueError(f"speed must be more than 0, not {speed}")
     if not 1 <= sets_per_message <= MAX_SETS_PER_MESSAGE:
         raise ValueError(f"sets_per_message must be between 1 and {MAX_SETS_PER_MESSAGE}, not {sets_per_message}")
-    tally = _Tally(device, progress)
+    tally = _RowTally(device, progress)
     with opened(recording) as lines:
         messages = _pack(tally.read(read_rows(lines, mapping, clock)), sets_per_message, boot)
         windows = at_once(messages) if speed is None else _at_pace(messages, speed)

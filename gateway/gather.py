@@ -7,13 +7,12 @@ counted and listed by its reason: not understood, too large, or of a device or c
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from contracts.periods import rfc3339
-from contracts.readings import NO_BOOT, Clock, Flags, Ints, lateness, to_ticks
+from contracts.readings import NO_BOOT, Clock, Ints, lateness, to_ticks
 from contracts.units import DAY_MS
 from gateway.block_format import ARRIVAL, LATE, MARK, NO_ROWS, TIME, Rows, marks
 from gateway.blocks import BlockStore
@@ -274,7 +273,7 @@ class Gathering:
 
     def _settle(self, pile: _Pile, stretches: _Stretches, newest: Ints) -> tuple[Ints, Rows]:
         """The readings of a pile as rows, and the channel of each; `newest` is moved on."""
-        ticks, too_large = _ticks(pile.values, pile.rule.resolution)
+        ticks, too_large = to_ticks(pile.values, pile.rule.resolution)
         mine = np.array(pile.stretches, np.int64)
         counts = stretches.counts[mine]
         stretch = np.repeat(mine, counts)
@@ -321,14 +320,6 @@ def _settled(sets: _Sets) -> _Stretches:
         np.array([source.message.arrival_ms for source in sets.sources], np.int64),
         np.array([source.position for source in sets.sources], np.int64),
     )
-
-
-def _ticks(values: list[Any], resolution: Decimal) -> tuple[Ints, Flags]:
-    try:
-        return to_ticks(values, resolution)
-    except OverflowError:
-        # JSON knows integers that no double can hold; as text they are found too large like any other value.
-        return to_ticks([str(value) if type(value) is int else value for value in values], resolution)
 
 
 def late_of_many(owners: Ints, rows: Rows, newest: Ints, clock: Clock) -> Ints:

@@ -98,10 +98,6 @@ class Ledger:
         """The statement of a contract with that number."""
         return self._one("WHERE contract = ? AND number = ?", (contract, number))
 
-    def of_period(self, contract: str, period: str) -> Issued | None:
-        """The final statement of a contract for a period."""
-        return self._one("WHERE contract = ? AND period = ?", (contract, period))
-
     def all(self, contract: str | None = None) -> list[Issued]:
         """Every final statement, or those of one contract, in order of issue."""
         query = """SELECT issue, sha256, document FROM statements WHERE ? IS NULL OR contract = ? ORDER BY issue"""

@@ -45,7 +45,7 @@ class LiveView:
 
     def statements(self, now: int) -> list[dict[str, Any]]:
         """The statement so far of every contract."""
-        position = self.stores.blocks.cursor().position
+        position = self._seen[1]  # what the segments hold, and not a reading more
         found = []
         for chain in self.periods.values():
             newest = chain[-1]
