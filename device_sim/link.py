@@ -6,6 +6,7 @@ what is missing: the broker may see a message twice, never not at all.
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -138,7 +139,7 @@ async def _connected(broker: Broker, card: Card) -> AsyncIterator[tuple[aiomqtt.
         max_inflight_messages=MAX_IN_FLIGHT,
     )
     client.pending_calls_threshold = MAX_IN_FLIGHT
-    async with client:
+    async with _entered(client):
         lost = asyncio.create_task(_listen(client))
         try:
             await client.publish(card.topic, card.status(True, now_ms()), qos=1, retain=True)
@@ -152,6 +153,27 @@ async def _connected(broker: Broker, card: Card) -> AsyncIterator[tuple[aiomqtt.
             lost.cancel()
             with suppress(asyncio.CancelledError, aiomqtt.MqttError):
                 await lost
+
+
+@asynccontextmanager
+async def _entered(client: aiomqtt.Client) -> AsyncIterator[None]:
+    """The client, connected, until the block ends.
+
+    Connecting goes on in a thread when it is cancelled, and would leave an open socket and a task behind: so it is
+    waited for, and the connection closed, before the cancellation goes on.
+    """
+    connecting = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        with suppress(aiomqtt.MqttError):
+            await connecting
+            await client.__aexit__(None, None, None)
+        raise
+    try:
+        yield
+    finally:
+        await client.__aexit__(*sys.exc_info())
 
 
 async def _listen(client: aiomqtt.Client) -> None:

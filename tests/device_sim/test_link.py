@@ -139,3 +139,16 @@ async def test_a_wrong_password_is_not_tried_again(tmp_path: Path) -> None:
         right = Broker(guarded.host, guarded.port, "fleet", "right")
         await asyncio.wait_for(deliver(right, Card("d"), _one_message(), got.append), 5)
         assert len(got) == 1
+
+
+async def test_an_interruption_while_connecting_leaves_nothing_behind(broker: Broker) -> None:
+    """At whatever moment a simulation is interrupted, no socket stays open and no task goes on."""
+    before = asyncio.all_tasks()
+    for moment in range(40):
+        connecting = asyncio.create_task(deliver(broker, Card(f"d{moment}"), _one_message(), lambda _: None))
+        await asyncio.sleep(moment / 4_000)
+        connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await connecting
+    await asyncio.sleep(0.1)
+    assert asyncio.all_tasks() == before
