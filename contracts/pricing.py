@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
+from contracts.charges import Charge, Package, Tier
 from contracts.figures import grouped
-from contracts.terms import Charge, Package, Terms, Tier
+from contracts.terms import Terms
 from contracts.units import round_to
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from contracts.charges import Charge
 from contracts.contract import Contract
 from contracts.counter import Break, cases
 from contracts.figures import grouped, percent_down, plain
@@ -22,7 +23,7 @@ from contracts.periods import Period, Span, force_days, in_force, rfc3339
 from contracts.pricing import Priced, Share, price_flat, price_quantity
 from contracts.readings import Counts, Judged
 from contracts.review import Row, flagged, kept_aside
-from contracts.terms import Charge, Device, Terms
+from contracts.terms import Device, Terms
 from contracts.units import round_money, round_to, scaled
 
 SCHEMA = "fairmeter.statement/1"

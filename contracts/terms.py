@@ -5,57 +5,20 @@ The same models load a contract, make the JSON Schema for editors, and are what 
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from contracts.charges import Charge
 from contracts.conditions import Condition, ConditionLike, Duration, Model
-from contracts.units import HOUR_MS, UNIT_MS, Rate, Rounding, moderate, parse_rate
+from contracts.promises import Guarantee, Obligation
+from contracts.units import HOUR_MS, UNIT_MS, Rounding
+from contracts.values import Day, Name, Positive, RateLike, Resolution
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$")]
 PeriodKind = Literal["day", "week", "month", "quarter", "year"]
 MeterKind = Literal["counter", "integral", "duration", "count"]
-
-
-def _price(value: Decimal) -> Decimal:
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -12:
-        raise ValueError(f"{value} has more than 12 decimals, the most a price can have")
-    return value
-
-
-def _resolution(value: Decimal) -> Decimal:
-    if value <= 0 or (value != int(value) and (1 / value) != int(1 / value)):
-        raise ValueError(f"{value} is neither a whole number nor one part of one (0.001, 0.5, 1, 10)")
-    return value
-
-
-def _date(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        raise ValueError(f"{value!r} is not a date; write it as 2026-01-31")
-    if isinstance(value, str) and not "1990" <= value[:4] <= "2100":
-        raise ValueError(f"{value} lies outside the years 1990 to 2100")
-    return value
-
-
-Number = Annotated[Decimal, Field(allow_inf_nan=False), AfterValidator(moderate)]
-Amount = Annotated[Number, AfterValidator(_price)]
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Resolution = Annotated[Number, AfterValidator(_resolution)]
-Day = Annotated[date, BeforeValidator(_date)]
-RateLike = Annotated[
-    Rate,
-    BeforeValidator(
-        lambda value: value if isinstance(value, Rate) else parse_rate(str(value)),
-        json_schema_input_type=Annotated[str, Field(examples=["130/h"])],
-    ),
-]
 
 
 class Contact(Model):
@@ -171,85 +134,6 @@ class Meter(Model):
         return UNIT_MS[self.unit] if self.unit else HOUR_MS
 
 
-class Tier(Model):
-    """Units up to and including `up_to` at `unit` each; `flat` once the tier is entered. The last has no `up_to`."""
-
-    up_to: Positive | None = None
-    unit: Amount = Decimal(0)
-    flat: Amount = Decimal(0)
-
-
-class Package(Model):
-    """Units sold in packages of `size` at `price`; the first `free` units need none."""
-
-    size: Positive
-    price: Amount
-    free: NotNegative = Decimal(0)
-
-
-class Price(Model):
-    """How a quantity becomes money. Exactly one of flat, per_unit, graduated, package."""
-
-    flat: Amount | None = None
-    per: Literal["period", "device"] | None = Field(None, description="a flat is owed per period or per device")
-    per_unit: Amount | None = None
-    graduated: tuple[Tier, ...] | None = Field(None, min_length=1)
-    package: Package | None = None
-
-    @model_validator(mode="after")
-    def _one_model(self) -> Price:
-        models = [m for m in ("flat", "per_unit", "graduated", "package") if getattr(self, m) is not None]
-        if len(models) != 1:
-            raise ValueError(f"a price has exactly one of flat, per_unit, graduated, package; found {models or 'none'}")
-        if self.per is not None and self.flat is None:
-            raise ValueError("per belongs to a flat price")
-        if self.graduated is not None:
-            _check_tiers(self.graduated)
-        return self
-
-
-def _check_tiers(tiers: tuple[Tier, ...]) -> None:
-    bounds = [tier.up_to for tier in tiers]
-    if bounds[-1] is not None:
-        raise ValueError("the last tier has no up_to, so that every unit has a price")
-    inner = bounds[:-1]
-    if None in inner:
-        raise ValueError("only the last tier goes without up_to")
-    if any(a >= b for a, b in pairwise(inner) if a is not None and b is not None):
-        raise ValueError("tiers overlap: each up_to must be above the one before")
-
-
-class Allowance(Model):
-    """Units included in every period."""
-
-    included: NotNegative
-
-
-class Charge(Model):
-    """One reason to pay: a flat, or a meter's quantity at a price."""
-
-    id: Name
-    title: str | None = None
-    meter: str | None = None
-    part: Literal["off_quality"] | None = Field(None, description="price the part outside only_when")
-    pool: bool = Field(False, description="add the devices' quantities before pricing")
-    allowance: Allowance | None = None
-    price: Price
-    flat_at_zero: bool = Field(False, description="bill the first tier's flat even at zero usage")
-
-    @model_validator(mode="after")
-    def _fits(self) -> Charge:
-        if self.price.flat is not None:
-            extra = [key for key in ("meter", "part", "pool", "allowance", "flat_at_zero") if getattr(self, key)]
-            if extra:
-                raise ValueError(f"a flat charge measures nothing, so it has no {' or '.join(extra)}")
-        elif self.meter is None:
-            raise ValueError("a charge that is not flat names its meter")
-        if self.flat_at_zero and self.price.graduated is None:
-            raise ValueError("flat_at_zero belongs to tiers")
-        return self
-
-
 class Terms(Model):
     """A contract: who, what is measured, and what it costs."""
 
@@ -275,6 +159,8 @@ class Terms(Model):
     conditions: dict[Name, ConditionLike] = Field(default_factory=dict)
     meters: dict[Name, Meter] = Field(default_factory=dict)
     charges: tuple[Charge, ...] = ()
+    guarantees: tuple[Guarantee, ...] = Field((), description="what the provider promises")
+    obligations: tuple[Obligation, ...] = Field((), description="what the customer promises")
 
     @model_validator(mode="before")
     @classmethod
