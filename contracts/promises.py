@@ -247,10 +247,11 @@ def _share_fault(promise: Guarantee) -> list[str]:
 
 def _response_fault(promise: Guarantee) -> list[str]:
     """What does not fit a promise to respond."""
-    faults = []
-    for key in ("while_", "target", "unknown", "over", "bonus", "earn_back", "at_least_devices"):
-        if getattr(promise, key) is not None:
-            faults.append(f"{key.rstrip('_')} does not belong to a response: it has `within` and credits per hour")
+    faults = [
+        f"{key.rstrip('_')} does not belong to a response: it has `within` and credits per hour"
+        for key in ("while_", "target", "unknown", "over", "bonus", "earn_back", "at_least_devices")
+        if getattr(promise, key) is not None
+    ]
     if promise.ignore_below or promise.instead_of:
         faults.append("ignore_below and instead_of do not belong to a response")
     if promise.credits is not None and promise.credits.per_hour is None:
