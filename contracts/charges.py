@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from contracts.conditions import Model
-from contracts.promises import Percent
-from contracts.values import Amount, Name, NotNegative, Positive
+from contracts.values import Amount, Name, NotNegative, Percent, Positive, Share
 
 PRICE_MODELS = ("flat", "per_unit", "graduated", "package", "gain_share")
 
@@ -38,8 +37,8 @@ class GainShare(Model):
     per: str = Field(description="the meter it is used for, such as volume")
     baseline: NotNegative = Field(description="units of `meter` that one unit of `per` would have taken")
     price: Amount = Field(description="what one unit of `meter` is worth")
-    customer_surplus: Annotated[Decimal, Field(ge=0, le=1)] = Field(description="the customer's share of a saving")
-    customer_shortfall: Annotated[Decimal, Field(ge=0, le=1)] = Field(description="the customer's share of a shortfall")
+    customer_surplus: Share = Field(description="the customer's share of a saving")
+    customer_shortfall: Share = Field(description="the customer's share of a shortfall")
     min_coverage: Percent = Field(Decimal(99), description="below it nothing is shared: not measured")
 
 

@@ -23,9 +23,14 @@ from contracts.yaml_text import Document, Path, parse_yaml, read_text
 
 # Keys of the language that this version does not compute yet: named as such, not as misspellings.
 LATER = frozenset(
-    "guarantees obligations peak average over estimate volume percentage minimum maximum discount_percent rollover "
-    "keep_package_rest gain_share convert tiers_by tell_at replaces instead_of use_limit scope".split()
+    "peak average estimate volume percentage minimum maximum discount_percent rollover keep_package_rest convert "
+    "tiers_by tell_at replaces".split()
 )
+_FORMS = {
+    "tuple_type": (" must be a list", "Write it with brackets, [one, two], or with one item on each line after a dash"),
+    "model_type": (" must be a mapping of keys", "Write it with braces, {key: value}, or with one key on each line"),
+    "dict_type": (" must be a mapping of keys", "Write it with braces, {key: value}, or with one key on each line"),
+}
 _TAG = re.compile(r"^(function-|is-instance|literal|constrained|json-or-python|lax-or-strict|tuple|union|nullable)")
 
 
@@ -96,14 +101,14 @@ def _is_duration(schema: dict[str, Any]) -> bool:
 
 
 def _explain(error: ValidationError, document: Document) -> Iterator[Fault]:
-    """Pydantic's findings in words; of several ways in which one value failed, the one that says most."""
-    best: dict[Path, ErrorDetails] = {}
+    """Pydantic's findings in words; what follows from another finding is left out."""
+    found: dict[Path, list[ErrorDetails]] = {}
     for detail in error.errors():
-        at = _path_in(document, detail["loc"])
-        if detail["type"] == "value_error" or at not in best:
-            best[at] = detail
-    for at, detail in best.items():
-        yield (at, *_words(detail, at))
+        found.setdefault(_path_in(document, detail["loc"]), []).append(detail)
+    for at, details in found.items():
+        inside = any(other[: len(at)] == at for other in found if other != at)
+        said = [each for each in details if each["type"] == "value_error"] or details[-1:]
+        yield from ((at, *_words(each, at)) for each in said if not (inside and each["type"] == "too_short"))
 
 
 def _path_in(document: Document, location: tuple[int | str, ...]) -> Path:
@@ -116,20 +121,28 @@ def _path_in(document: Document, location: tuple[int | str, ...]) -> Path:
 
 
 def _words(detail: ErrorDetails, at: Path) -> tuple[str, str]:
-    key = str(at[-1]) if at else "the contract"
+    key = _noun(at)
     kind, said = detail["type"], detail["msg"]
     if kind == "missing":
-        return f"`{key}` is missing", f"Add `{key}:` here"
+        return f"{key} is missing", f"Add {key[:-1]}:` here"
     if kind == "extra_forbidden":
-        return _unknown_key(key)
+        return _unknown_key(str(at[-1]))
     if kind == "value_error":
         return said.removeprefix("Value error, "), "docs/contract-language.md shows every form"
     if kind == "string_type" and isinstance(detail["input"], bool | int | float | Decimal):
-        return f"`{key}` is text, and {detail['input']} reads as a number", f'Put it in quotes: "{detail["input"]}"'
+        return f"{key} is text, and {detail['input']} reads as a number", f'Put it in quotes: "{detail["input"]}"'
     if kind == "string_pattern_mismatch":
-        return f"`{detail['input']}` is not allowed as `{key}`", f"It must match {detail.get('ctx', {}).get('pattern')}"
+        return f"`{detail['input']}` is not allowed as {key}", f"It must match {detail.get('ctx', {}).get('pattern')}"
     shown = detail["input"] if isinstance(detail["input"], str | int | float | bool) else "this"
-    return f"`{key}`: {said[:1].lower()}{said[1:]} (found {shown})", "Correct the value"
+    wrong, remedy = _FORMS.get(kind, (f": {said[:1].lower()}{said[1:]}", "Correct the value"))
+    return f"{key}{wrong} (found {shown})", remedy
+
+
+def _noun(at: Path) -> str:
+    """What stands at a place, as its author calls it."""
+    if not at:
+        return "the contract"
+    return f"item {at[-1] + 1} of `{at[-2]}`" if isinstance(at[-1], int) else f"`{at[-1]}`"
 
 
 def _unknown_key(key: str) -> tuple[str, str]:
@@ -138,6 +151,8 @@ def _unknown_key(key: str) -> tuple[str, str]:
         return message, "Leave it out, or wait for the version that has it: nothing is ever billed by half a contract"
     near = difflib.get_close_matches(key, _all_keys(Terms), n=1)
     remedy = f"Did you mean `{near[0]}`?" if near else "Remove it; docs/contract-language.md lists the keys"
+    if key in near:
+        remedy = "It belongs to another part of a contract; docs/contract-language.md shows which"
     return f"`{key}` is not a key of the contract language here", remedy
 
 

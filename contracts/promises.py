@@ -6,77 +6,59 @@ The models only say what was agreed and refuse what cannot be meant. How a promi
 
 from __future__ import annotations
 
-import re
-from datetime import date
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PlainValidator, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails
 
-from contracts.conditions import ConditionLike, Duration, Model
-from contracts.values import Amount, Day, Name, NotNegative, Number, Positive
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-DAY_MINUTES = 24 * 60
+from contracts.conditions import FORMS, Condition, ConditionLike, Duration, Model
+from contracts.values import DAY_MINUTES, Amount, Clock, Holidays, Name, NotNegative, Percent, Positive, Weekdays
 
 GuaranteeKind = Literal["uptime", "level", "response"]
 ObligationKind = Literal["limit", "service", "connected", "minimum_use", "use_limit"]
 
-
-def _percent(value: Decimal) -> Decimal:
-    if not 0 <= value <= 100:
-        raise ValueError(f"{value} is not a percentage between 0 and 100")
-    return value
+# The way to a key, and why it does not fit the others; the empty way is the whole.
+Misfit = tuple[tuple[str, ...], str]
 
 
-def _clock(text: object) -> object:
-    """Minutes since local midnight of `05:00`; `24:00` is the end of the day."""
-    if isinstance(text, int) and not isinstance(text, bool):
-        return text
-    match = re.fullmatch(r"(\d{2}):(\d{2})", str(text))
-    minutes = int(match[1]) * 60 + int(match[2]) if match else DAY_MINUTES + 1
-    if match is None or int(match[2]) > 59 or minutes > DAY_MINUTES:
-        raise ValueError(f'{text!r} is not a time of day; write it in quotes, as "05:00"')
-    return minutes
+class Fitting(Model):
+    """A part whose keys must fit each other. What does not fit is reported together with whatever else is wrong."""
+
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """The way to each key that does not fit the others as written, and why."""
+        raise NotImplementedError
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, said: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        written = {key: value for key, value in said.items() if value is not None} if isinstance(said, dict) else None
+        faults = [] if written is None else [_fault(at, why, said) for at, why in cls.misfits(written)]
+        try:
+            part = read(said)
+        except ValidationError as error:
+            faults += [_again(detail) for detail in error.errors()]
+        if faults:
+            raise ValidationError.from_exception_data(cls.__name__, faults)
+        return part
 
 
-def _weekdays(value: object) -> object:
-    """`mon-sat`, `mon,wed`, `daily` or a list of days as places in the week, Monday first."""
-    if isinstance(value, tuple):
-        return value
-    words = value if isinstance(value, list) else str(value).lower().replace(" ", "").split(",")
-    found: set[int] = set()
-    for word in words:
-        ends = str(word).lower().split("-")
-        if word == "daily":
-            found.update(range(7))
-        elif len(ends) <= 2 and all(end in DAYS for end in ends):
-            first, last = DAYS.index(ends[0]), DAYS.index(ends[-1])
-            found.update((first + step) % 7 for step in range((last - first) % 7 + 1))
-        else:
-            raise ValueError(f'{word!r} is neither a day nor a range of days; write mon-sat, "mon,wed" or daily')
-    return tuple(sorted(found))
+def _fault(at: tuple[str, ...], why: str, said: Any) -> InitErrorDetails:
+    return InitErrorDetails(type="value_error", loc=at, input=said, ctx={"error": ValueError(why)})
 
 
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
+def _again(detail: ErrorDetails) -> InitErrorDetails:
+    return InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {}))
 
 
-Percent = Annotated[Number, AfterValidator(_percent)]
-Clock = Annotated[
-    int, BeforeValidator(_clock, json_schema_input_type=Annotated[str, Field(examples=["05:00", "24:00"])])
-]
-Weekdays = Annotated[
-    tuple[int, ...],
-    BeforeValidator(
-        _weekdays, json_schema_input_type=Annotated[str | list[str], Field(examples=["mon-sat", "mon,wed", "daily"])]
-    ),
-]
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,5})?$", examples=["BE", "DE-BY"])]
-Holidays = Annotated[
-    tuple[Day | Country, ...],
-    BeforeValidator(_listed, json_schema_input_type=Day | Country | list[Day | Country]),
-]
+def _kind_fault(noun: str, kinds: Sequence[str], said: Collection[str]) -> str | None:
+    """Why a promise is not of exactly one kind."""
+    found = [kind for kind in kinds if kind in said]
+    if len(found) == 1:
+        return None
+    return f"{noun} has exactly one of {', '.join(kinds)}; this one has {' and '.join(found) or 'none of them'}"
 
 
 class ServiceHours(Model):
@@ -87,15 +69,12 @@ class ServiceHours(Model):
     to: Clock = Field(DAY_MINUTES, description="earlier than `from`: past midnight; equal: a whole day")
     holidays: Holidays = Field((), description="dates, and countries whose public holidays have no service hours")
 
-    @field_validator("holidays")
+    @field_validator("from_")
     @classmethod
-    def _known_countries(cls, listed: tuple[date | str, ...]) -> tuple[date | str, ...]:
-        from contracts.service_hours import country_fault  # noqa: PLC0415 - holidays takes a while to load
-
-        faults = [country_fault(each) for each in listed if isinstance(each, str)]
-        if any(faults):
-            raise ValueError(next(fault for fault in faults if fault))
-        return listed
+    def _begins(cls, minutes: int) -> int:
+        if minutes == DAY_MINUTES:
+            raise ValueError('24:00 is the end of a day; service hours that begin at midnight are from "00:00"')
+        return minutes
 
 
 class Planned(Model):
@@ -112,7 +91,7 @@ class CreditTier(Model):
     percent: Percent
 
 
-class Credits(Model):
+class Credits(Fitting):
     """What a missed promise costs: tiers of a percentage, or an amount per hour beyond a response time."""
 
     tiers: tuple[CreditTier, ...] | None = Field(None, min_length=1)
@@ -123,22 +102,29 @@ class Credits(Model):
     cap: Annotated[Amount, Field(ge=0)] | None = Field(None, description="the most that one incident costs")
     started: bool = Field(False, description="bill every begun hour in full")
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Credits:
-        if (self.tiers is None) == (self.per_hour is None):
-            raise ValueError("credits have either tiers (of a percentage) or per_hour (of a response)")
-        if self.tiers is not None and not self.of:
-            raise ValueError("credits in tiers name the charges they are a percentage of: of: [base]")
-        if self.tiers is not None and (self.cap is not None or self.started):
-            raise ValueError("cap and started belong to per_hour; tiers have cap_percent")
-        if self.per_hour is not None and (
-            self.of or self.cap_percent is not None or self.rolling_cap_percent is not None
-        ):
-            raise ValueError("of, cap_percent and rolling_cap_percent belong to tiers; per_hour has cap")
-        bounds = [tier.below for tier in self.tiers or ()]
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """Tiers and an amount per hour have keys of their own."""
+        if ("tiers" in said) == ("per_hour" in said):
+            yield (), "credits have either tiers (of a percentage) or per_hour (of a response)"
+        elif "tiers" in said:
+            if "of" not in said:
+                yield (), "credits in tiers name the charges they are a percentage of: of: [base]"
+            for key in ("cap", "started"):
+                if key in said:
+                    yield (key,), f"{key} belongs to per_hour; tiers have cap_percent"
+        else:
+            for key in ("of", "cap_percent", "rolling_cap_percent"):
+                if key in said:
+                    yield (key,), f"{key} belongs to tiers; per_hour has cap"
+
+    @field_validator("tiers")
+    @classmethod
+    def _apart(cls, tiers: tuple[CreditTier, ...] | None) -> tuple[CreditTier, ...] | None:
+        bounds = [tier.below for tier in tiers or ()]
         if len(set(bounds)) != len(bounds):
             raise ValueError("tiers overlap: two of them have the same `below`")
-        return self
+        return tiers
 
 
 class Bonus(Model):
@@ -162,13 +148,19 @@ class Happening(Model):
     event: Literal["breakdown", "arrived", "repaired", "serviced", "access_refused"]
 
 
-def _happening(value: Any) -> Any:
+def _happening(written: Any) -> Any:
     """`{event: repaired}` is an event, everything else a condition."""
-    return Happening.model_validate(value) if isinstance(value, dict) and "event" in value else value
+    if isinstance(written, dict) and "event" in written:
+        return Happening.model_validate(written)
+    if isinstance(written, str):
+        return Condition(condition=written)
+    if not isinstance(written, dict) or not any(form in written for form in FORMS):
+        raise ValueError("this is neither an event, {event: breakdown}, nor a condition, {channel: fault, is: 1}")
+    return Condition.model_validate(written)
 
 
 HappeningLike = Annotated[
-    Happening | ConditionLike, BeforeValidator(_happening, json_schema_input_type=Happening | ConditionLike)
+    Happening | Condition, PlainValidator(_happening, json_schema_input_type=Happening | ConditionLike)
 ]
 
 
@@ -180,7 +172,7 @@ class Response(Model):
     within: Duration
 
 
-class Guarantee(Model):
+class Guarantee(Fitting):
     """A promise of the provider (semantics §6). Exactly one of available_when, level, response."""
 
     id: Name
@@ -214,52 +206,48 @@ class Guarantee(Model):
         """Is unknown time left out of the agreed time?"""
         return self.kind == "level" or self.unknown == "excluded"
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> Guarantee:
-        kinds = [kind for kind in ("available_when", "level", "response") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            said = " and ".join(kinds) or "none of them"
-            raise ValueError(f"a guarantee has exactly one of available_when, level, response; this one has {said}")
-        for message in (_response_fault if self.response else _share_fault)(self):
-            raise ValueError(message)
-        if (self.scope == "contract") != (self.at_least_devices is not None):
-            raise ValueError("scope: contract and at_least_devices go together: how many devices must be available")
-        return self
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """A share of time and a time to respond have keys of their own."""
+        unclear = _kind_fault("a guarantee", ("available_when", "level", "response"), said)
+        if unclear:
+            yield (), unclear
+            return
+        yield from _response_misfits(said) if "response" in said else _share_misfits(said)
 
 
-def _share_fault(promise: Guarantee) -> list[str]:
+def _share_misfits(said: dict[str, Any]) -> Iterator[Misfit]:
     """What does not fit a promise that is a share of time."""
-    faults = []
-    if promise.target is None:
-        faults.append("a guarantee says its target, in percent: target: 99.5")
-    if promise.kind == "uptime" and promise.unknown is None:
-        faults.append("say who carries silence, there is no default: unknown: excluded, down or up")
-    if promise.kind == "level" and promise.unknown not in (None, "excluded"):
-        faults.append("unknown time is always excluded from a level")
-    if promise.kind == "uptime" and promise.while_ is not None:
-        faults.append("while belongs to a level; an uptime has service_hours")
-    if promise.credits is not None and promise.credits.tiers is None:
-        faults.append("per_hour belongs to a response; credits of a percentage have tiers")
-    if promise.earn_back is not None and promise.credits is None:
-        faults.append("earn_back gives back credits, and there are none")
-    return faults
+    if "target" not in said:
+        yield (), "a guarantee says its target, in percent: target: 99.5"
+    if "available_when" in said:
+        if "unknown" not in said:
+            yield (), "say who carries silence, there is no default: unknown: excluded, down or up"
+        if "while" in said:
+            yield ("while",), "while belongs to a level; an uptime has service_hours"
+    elif said.get("unknown") not in (None, "excluded"):
+        yield ("unknown",), "unknown time is always excluded from a level"
+    if isinstance(said.get("credits"), dict) and "tiers" not in said["credits"] and "per_hour" in said["credits"]:
+        yield ("credits", "per_hour"), "per_hour belongs to a response; credits of a percentage have tiers"
+    if "earn_back" in said and "credits" not in said:
+        yield ("earn_back",), "earn_back gives back credits, and there are none"
+    if said.get("scope") == "contract" and "at_least_devices" not in said:
+        yield ("scope",), "scope: contract says how many devices must be available: at_least_devices: 1"
+    if said.get("scope") != "contract" and "at_least_devices" in said:
+        yield ("at_least_devices",), "at_least_devices belongs to scope: contract"
 
 
-def _response_fault(promise: Guarantee) -> list[str]:
+def _response_misfits(said: dict[str, Any]) -> Iterator[Misfit]:
     """What does not fit a promise to respond."""
-    faults = [
-        f"{key.rstrip('_')} does not belong to a response: it has `within` and credits per hour"
-        for key in ("while_", "target", "unknown", "over", "bonus", "earn_back", "at_least_devices")
-        if getattr(promise, key) is not None
-    ]
-    if promise.ignore_below or promise.instead_of:
-        faults.append("ignore_below and instead_of do not belong to a response")
-    if promise.credits is not None and promise.credits.per_hour is None:
-        faults.append("credits of a response are per_hour, with a cap per incident")
-    return faults
+    shares = "while target unknown ignore_below scope at_least_devices over bonus earn_back instead_of"
+    for key in shares.split():
+        if key in said:
+            yield (key,), f"{key} does not belong to a response, which has `within` and credits per hour"
+    if isinstance(said.get("credits"), dict) and "tiers" in said["credits"] and "per_hour" not in said["credits"]:
+        yield ("credits", "tiers"), "credits of a response are per_hour, with a cap per incident"
 
 
-class Service(Model):
+class Service(Fitting):
     """Maintenance that is due every so much use, or so many days, whichever comes first."""
 
     event: Literal["serviced"] = "serviced"
@@ -268,13 +256,13 @@ class Service(Model):
     or_days: Annotated[int, Field(ge=1, le=36_600)] | None = None
     by: Literal["customer", "provider"]
 
-    @model_validator(mode="after")
-    def _due(self) -> Service:
-        if (self.every is None) != (self.of is None):
-            raise ValueError("every and of go together: every: 2000, of: running")
-        if self.every is None and self.or_days is None:
-            raise ValueError("a service is due by use (every, of), by days (or_days), or by both")
-        return self
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """By use, by days, or by both."""
+        if ("every" in said) != ("of" in said):
+            yield (), "every and of go together: every: 2000, of: running"
+        if "every" not in said and "or_days" not in said:
+            yield (), "a service is due by use (every, of), by days (or_days), or by both"
 
 
 class MinimumUse(Model):
@@ -294,21 +282,21 @@ class UseLimit(Model):
     at_most: NotNegative
 
 
-class Surcharge(Model):
+class Surcharge(Fitting):
     """What a broken obligation costs the customer."""
 
     flat: Annotated[Amount, Field(ge=0)] | None = None
     per_hour: Annotated[Amount, Field(ge=0)] | None = Field(None, description="for each hour of the breach")
     per_unit_short: Annotated[Amount, Field(ge=0)] | None = Field(None, description="for each unit of use that lacks")
 
-    @model_validator(mode="after")
-    def _something(self) -> Surcharge:
-        if self.flat is None and self.per_hour is None and self.per_unit_short is None:
-            raise ValueError("a surcharge has flat, per_hour or per_unit_short")
-        return self
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """It costs something."""
+        if not {"flat", "per_hour", "per_unit_short"} & said.keys():
+            yield (), "a surcharge has flat, per_hour or per_unit_short"
 
 
-class Consequence(Model):
+class Consequence(Fitting):
     """What follows from a broken obligation."""
 
     excuse: tuple[str, ...] = Field((), description="guarantees whose downtime it excuses")
@@ -317,14 +305,14 @@ class Consequence(Model):
     surcharge: Surcharge | None = None
     notify: bool = False
 
-    @model_validator(mode="after")
-    def _something(self) -> Consequence:
-        if self.window and not self.excuse:
-            raise ValueError("window belongs to excuse: how long after a breach it still excuses")
-        return self
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """A window is a part of an excuse."""
+        if "window" in said and not said.get("excuse"):
+            yield ("window",), "window belongs to excuse: how long after a breach it still excuses"
 
 
-class Obligation(Model):
+class Obligation(Fitting):
     """A promise of the customer (semantics §7). Exactly one of limit, service, connected, minimum_use, use_limit."""
 
     id: Name
@@ -343,28 +331,38 @@ class Obligation(Model):
     @property
     def kind(self) -> ObligationKind:
         """What is promised."""
-        kinds: tuple[ObligationKind, ...] = ("limit", "service", "connected", "minimum_use", "use_limit")
+        kinds: tuple[ObligationKind, ...] = get_args(ObligationKind)
         return next(kind for kind in kinds if getattr(self, kind) is not None)
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> Obligation:
-        kinds = ("limit", "service", "connected", "minimum_use", "use_limit")
-        found = [kind for kind in kinds if getattr(self, kind) is not None]
-        if len(found) != 1:
-            said = " and ".join(found) or "none of them"
-            raise ValueError(f"an obligation has exactly one of {', '.join(kinds)}; this one has {said}")
-        extra = {"while_", "tolerance", "unknown"} & self.model_fields_set
-        if extra and self.limit is None:
-            raise ValueError(f"{min(extra).rstrip('_')} belongs to a limit")
-        if self.service_hours is not None and self.connected is None:
-            raise ValueError("service_hours belong to connected")
-        if self.consequence.excuse and self.kind in ("minimum_use", "use_limit"):
-            raise ValueError(
-                f"{self.kind} is a sum without moments, so it cannot excuse; use void_credits or surcharge"
-            )
-        surcharge = self.consequence.surcharge
-        if surcharge and surcharge.per_unit_short is not None and self.minimum_use is None:
-            raise ValueError("per_unit_short belongs to minimum_use")
-        if surcharge and surcharge.per_hour is not None and self.kind in ("minimum_use", "use_limit"):
-            raise ValueError(f"per_hour needs hours of breach, and {self.kind} has none")
-        return self
+    @classmethod
+    def misfits(cls, said: dict[str, Any]) -> Iterator[Misfit]:
+        """Each kind has keys of its own, and consequences that can follow from it."""
+        unclear = _kind_fault("an obligation", get_args(ObligationKind), said)
+        if unclear:
+            yield (), unclear
+            return
+        kind = next(kind for kind in get_args(ObligationKind) if kind in said)
+        for key in ("while", "tolerance", "unknown"):
+            if key in said and kind != "limit":
+                yield (key,), f"{key} belongs to a limit"
+        if "service_hours" in said and kind != "connected":
+            yield ("service_hours",), "service_hours belong to connected"
+        if isinstance(said.get("consequence"), dict):
+            yield from _consequence_misfits(kind, said["consequence"])
+
+
+def _consequence_misfits(kind: ObligationKind, said: dict[str, Any]) -> Iterator[Misfit]:
+    """What cannot follow from a broken obligation of this kind."""
+    timeless = kind in ("minimum_use", "use_limit")
+    if timeless and said.get("excuse"):
+        yield (
+            ("consequence", "excuse"),
+            f"{kind} is a sum without moments, so it cannot excuse; use void_credits or surcharge",
+        )
+    surcharge = said.get("surcharge")
+    if not isinstance(surcharge, dict):
+        return
+    if timeless and surcharge.get("per_hour") is not None:
+        yield ("consequence", "surcharge", "per_hour"), f"per_hour needs hours of breach, and {kind} has none"
+    if kind != "minimum_use" and surcharge.get("per_unit_short") is not None:
+        yield ("consequence", "surcharge", "per_unit_short"), "per_unit_short belongs to minimum_use"

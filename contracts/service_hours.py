@@ -10,49 +10,65 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
-import holidays
-
 from contracts.periods import Span, local_date, midnight_ms, zone
-from contracts.promises import DAY_MINUTES, ServiceHours
+from contracts.promises import ServiceHours
 from contracts.stretches import Stretches, common, united
-from contracts.units import UNIT_MS
+from contracts.units import DAY_MS, UNIT_MS
+from contracts.values import COUNTRY, DAY_MINUTES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = UNIT_MS["min"]
+
+# A window that began this long ago can still run: it lasts at most until the end of the day after its own.
+_REACH = timedelta(days=2)
 
 
-def country_fault(code: str) -> str | None:
-    """Why the holidays of a country, or of a part of one, are not known; None if they are."""
+def country_fault(code: str) -> tuple[str, str] | None:
+    """Why the public holidays of a country, or of a part of one, are not known, and the remedy; None if they are."""
+    from holidays import country_holidays  # noqa: PLC0415 - it takes a while to load, and few contracts need it
+
     country, _, part = code.partition("-")
-    known = holidays.list_supported_countries()
-    if country not in known:
-        return f"{country!r} is not a country whose public holidays are known"
-    if part and part not in known[country]:
-        return f"{part!r} is not a part of {country} that is known; use one of {', '.join(known[country]) or 'none'}"
-    return None
+    try:
+        parts = country_holidays(country).subdivisions
+    except NotImplementedError:
+        return f"the public holidays of `{country}` are not known", "Use an ISO 3166 code such as BE, or list the dates"
+    if not part or part in parts:
+        return None
+    known = [f"{country}-{each}" for each in parts if COUNTRY.fullmatch(f"{country}-{each}")]
+    remedy = f"Use one of: {', '.join([country, *known])}; or list the dates"
+    return f"the public holidays of `{code}` are not known apart from those of {country}", remedy
 
 
 @cache
 def _public(code: str, year: int) -> frozenset[date]:
+    from holidays import country_holidays  # noqa: PLC0415 - it takes a while to load, and few contracts need it
+
     country, _, part = code.partition("-")
-    return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))
+    days = country_holidays(country, subdiv=part or None, years=year)
+    return frozenset(day for day in days if day.year == year)
 
 
 def holidays_in(hours: ServiceHours | None, first: date, after: date) -> tuple[date, ...]:
-    """The days in [first, after) that are holidays of the agreement, in order."""
-    if hours is None:
+    """The holidays of the agreement whose windows could touch the days [first, after), in order.
+
+    They begin before `first`, since a window of the day before may run past midnight.
+    """
+    if hours is None or after <= first:
         return ()
-    days: set[date] = {each for each in hours.holidays if isinstance(each, date)}
+    days = {each for each in hours.holidays if isinstance(each, date)}
     for code in hours.holidays:
         if isinstance(code, str):
-            days.update(*(_public(code, year) for year in range(first.year, after.year + 1)))
-    return tuple(sorted(day for day in days if first <= day < after))
+            days.update(*(_public(code, year) for year in range((first - _REACH).year, after.year + 1)))
+    return tuple(sorted(day for day in days if first - _REACH <= day < after))
 
 
 def service_stretches(hours: ServiceHours | None, span: Span, timezone: str, closed: Collection[date]) -> Stretches:
-    """The service hours inside a span; all of it where none are agreed. `closed` are its holidays."""
-    if hours is None or not span.length_ms:
-        return (span,) if span.length_ms else ()
-    day = local_date(span.start, timezone) - timedelta(days=1)  # its window may run past midnight into the span
+    """The service hours inside a span; all of it where none are agreed. `closed` are its `holidays_in`."""
+    if not span.length_ms:
+        return ()
+    if hours is None:
+        return (span,)
+    day = local_date(span.start, timezone) - _REACH
     windows = []
     while midnight_ms(day, timezone) < span.end:
         if day.weekday() in hours.days and day not in closed:
@@ -68,32 +84,32 @@ def _window(hours: ServiceHours, day: date, timezone: str) -> Span:
 
 @cache
 def _moment(day: date, minutes: int, timezone: str, fold: int) -> int:
-    """A local time of day as UTC ms; where the clock skips it, the moment of the change."""
+    """A local time of day as UTC ms."""
     if minutes == DAY_MINUTES:
         return midnight_ms(day + timedelta(days=1), timezone)
-    if minutes == 0 and fold == 0:
-        return midnight_ms(day, timezone)
-    wanted = datetime.combine(day, time(minutes // 60, minutes % 60))
-    found = wanted.replace(tzinfo=zone(timezone), fold=fold).astimezone(UTC)
+    return _utc_ms(datetime.combine(day, time(minutes // 60, minutes % 60, fold=fold)), timezone)
+
+
+def _utc_ms(local: datetime, timezone: str) -> int:
+    """A local time as UTC ms; where the clock skips it, the moment of the change."""
+    found = local.replace(tzinfo=zone(timezone)).astimezone(UTC)
     ms = (found - _EPOCH) // timedelta(milliseconds=1)
-    if found.astimezone(zone(timezone)).replace(tzinfo=None) == wanted:
-        return ms
-    return _change(wanted, timezone, ms)
+    return ms if _local(ms, timezone) == local else _change(local, timezone, ms)
 
 
-def _change(wanted: datetime, timezone: str, near: int) -> int:
-    """The moment at which the clock jumps over a local time, found by halving a day around it to the minute."""
-    minute = UNIT_MS["min"]
-    before, after = near // minute - DAY_MINUTES, near // minute + DAY_MINUTES
+def _change(skipped: datetime, timezone: str, near: int) -> int:
+    """The moment at which the clock jumps over a local time, found by halving the days around it to the minute."""
+    before, after = (near - 2 * DAY_MS) // _MINUTE, (near + 2 * DAY_MS) // _MINUTE
     while after - before > 1:
         middle = (before + after) // 2
-        local = (_EPOCH + timedelta(minutes=middle)).astimezone(zone(timezone)).replace(tzinfo=None)
-        before, after = (middle, after) if local < wanted else (before, middle)
-    return after * minute
+        before, after = (middle, after) if _local(middle * _MINUTE, timezone) < skipped else (before, middle)
+    return after * _MINUTE
+
+
+def _local(ms: int, timezone: str) -> datetime:
+    return (_EPOCH + timedelta(milliseconds=ms)).astimezone(zone(timezone)).replace(tzinfo=None)
 
 
 def same_time_later(ms: int, days: int, timezone: str) -> int:
-    """The same local time of day, so many calendar days later."""
-    local = (_EPOCH + timedelta(milliseconds=ms)).astimezone(zone(timezone)).replace(tzinfo=None)
-    later = (local + timedelta(days=days)).replace(tzinfo=zone(timezone))
-    return (later.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+    """The same local time of day, so many calendar days later: of a repeated hour the first, of a skipped its end."""
+    return _utc_ms(_local(ms, timezone) + timedelta(days=days), timezone)

@@ -30,17 +30,20 @@ def common(one: Stretches, other: Stretches) -> Stretches:
         while at < len(other) and other[at].start < span.end:
             found.append(span.within(other[at]))
             at += 1
-    return tuple(piece for piece in found if piece.length_ms)
+    return tuple(found)
 
 
 def without(one: Stretches, other: Stretches) -> Stretches:
     """The time in the first set and not in the second."""
-    found = []
+    found, place = [], 0
     for span in one:
-        start = span.start
-        for gap in common((span,), other):
-            found.append(Span(start, gap.start))
-            start = gap.end
+        while place < len(other) and other[place].end <= span.start:
+            place += 1
+        start, at = span.start, place
+        while at < len(other) and other[at].start < span.end:
+            found.append(Span(start, other[at].start))
+            start = other[at].end
+            at += 1
         found.append(Span(start, span.end))
     return tuple(piece for piece in found if piece.end > piece.start)
 
