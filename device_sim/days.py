@@ -43,6 +43,17 @@ def wall_clock(t_ms: int, zone: ZoneInfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=t_ms)).astimezone(zone).replace(tzinfo=None)
 
 
+def placed_ms(period_start_ms: int, at_ms: int, workday: bool, zone: ZoneInfo) -> int:
+    """The moment so many days and hours into a period, by the wall clock, so that 10:00 stays 10:00 when clocks change.
+
+    On a `workday` one that falls on a weekend is moved to the same hour of the next Monday.
+    """
+    wall = wall_clock(period_start_ms, zone) + timedelta(milliseconds=at_ms)
+    if workday and wall.weekday() >= 5:
+        wall += timedelta(days=7 - wall.weekday())
+    return utc_ms(wall, zone)
+
+
 def local_day(on: date, zone: ZoneInfo) -> Day:
     """The local day of a date."""
     midnight = datetime(on.year, on.month, on.day)

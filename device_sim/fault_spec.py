@@ -49,6 +49,12 @@ class Withheld(Stretch):
     kind: Literal["dropout", "burst", "late_batch"]
 
 
+class Breakdown(Stretch):
+    """The machine itself stands still: its registers too, and what it did not do it never makes up for."""
+
+    kind: Literal["breakdown"]
+
+
 class Duplicate(Stretch):
     """A share (percent) of the reading sets goes out twice."""
 
@@ -109,6 +115,6 @@ class Reboot(_Fault):
 
 
 Fault = Annotated[
-    Withheld | Duplicate | Reorder | ClockSkew | Stuck | CounterReset | BadZero | Conflict | Reboot,
+    Withheld | Breakdown | Duplicate | Reorder | ClockSkew | Stuck | CounterReset | BadZero | Conflict | Reboot,
     Field(discriminator="kind"),
 ]

@@ -7,14 +7,14 @@ as the live one does, carries the same faults as one that began with it.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
 from device_sim.chance import draw
-from device_sim.days import utc_ms, wall_clock
+from device_sim.days import placed_ms
 from device_sim.fault_spec import (
     BadZero,
+    Breakdown,
     ClockSkew,
     Conflict,
     CounterReset,
@@ -61,7 +61,7 @@ def told(scenario: Scenario, device_id: str, start_ms: int, end_ms: int, period_
 
     Sets that never leave the device are in it too, with their fate, so that nothing the faults did is out of sight.
     """
-    machine = scenario.machine(device_id)
+    machine = scenario.machine(device_id, period_start_ms)
     stream = speak(machine, scenario.device(device_id).boot, period_start_ms, start_ms, end_ms)
     for placed in place(scenario, device_id, period_start_ms):
         stream = _EFFECTS[placed.fault.kind][1](stream, placed, placed.fault)
@@ -70,7 +70,7 @@ def told(scenario: Scenario, device_id: str, start_ms: int, end_ms: int, period_
 
 def place(scenario: Scenario, device_id: str, period_start_ms: int) -> tuple[Placed, ...]:
     """The device's faults at their moments: first what happens in the machine, then to its clock, then on the way."""
-    machine = scenario.machine(device_id)
+    machine = scenario.machine(device_id, period_start_ms)
     placed = [_placed(fault, machine, period_start_ms) for fault in scenario.faults if fault.device == device_id]
     placed.sort(key=lambda one: (_EFFECTS[one.fault.kind][0], one.start_ms))
     taken_off: dict[str, int] = {}
@@ -84,17 +84,19 @@ def place(scenario: Scenario, device_id: str, period_start_ms: int) -> tuple[Pla
 
 
 def _placed(fault: Fault, machine: Machine, period_start_ms: int) -> Placed:
-    """Days and hours are those of the wall clock, so that 10:00 stays 10:00 when the clocks change."""
-    wall = wall_clock(period_start_ms, machine.zone) + timedelta(milliseconds=fault.at)
-    if fault.workday and wall.weekday() >= 5:
-        wall += timedelta(days=7 - wall.weekday())
-    start_ms = utc_ms(wall, machine.zone)
+    start_ms = placed_ms(period_start_ms, fault.at, fault.workday, machine.zone)
     lasts_ms = fault.lasts if isinstance(fault, Stretch) else machine.interval_ms
     return Placed(fault, machine, start_ms, start_ms + lasts_ms)
 
 
 def _marked(reading_set: ReadingSet, placed: Placed, **changes: Any) -> ReadingSet:
     return replace(reading_set, faults=(*reading_set.faults, placed.fault.kind), **changes)
+
+
+def _breakdown(stream: Stream, placed: Placed, _: Breakdown) -> Stream:
+    """The machine stood still by itself (see `Machine.broken`): here it is only named."""
+    for one in stream:
+        yield _marked(one, placed) if placed.covers(one) else one
 
 
 def _stuck(stream: Stream, placed: Placed, fault: Stuck) -> Stream:
@@ -175,9 +177,10 @@ def _reorder(stream: Stream, placed: Placed, fault: Reorder) -> Stream:
         yield from (_marked(one, placed, ready_ms=ready_ms) for one in together)
 
 
-# What each kind of fault does to a stream, and when it has its turn: machine, clock, way. Restarts share a turn, so
-# that the later one names the boot.
+# What each kind of fault does to a stream, and when it has its turn: machine, sensors, clock, way. Restarts share a
+# turn, so that the later one names the boot.
 _EFFECTS: dict[str, tuple[int, Callable[[Stream, Placed, Any], Stream]]] = {
+    "breakdown": (0, _breakdown),
     "stuck": (1, _stuck),
     "counter_reset": (2, _restart),
     "reboot": (2, _restart),

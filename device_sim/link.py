@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -58,11 +58,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A telemetry message: its payload, how many single channel values it carries, and the time it reaches to."""
+    """A message of a device: its payload, how many single channel values it carries, and the time it reaches to.
+
+    `purpose` is the first level of its topic: `telemetry`, or `event`.
+    """
 
     payload: bytes
     readings: int
     reached_ms: int
+    purpose: Literal["telemetry", "event"] = "telemetry"
 
 
 def encode(content: object) -> bytes:
@@ -84,7 +88,7 @@ async def deliver(
     stop: asyncio.Event | None = None,
     patience_s: float = 60.0,
 ) -> None:
-    """Publish every window on `telemetry/{device}`, online first and offline last, over as many connections as needed.
+    """Publish every window on the device's topics, online first and offline last, over as many connections as needed.
 
     `delivered` is called once for each message, after its acknowledgement. LinkError when the broker refuses the
     device, or nothing has got through for `patience_s`. A set `stop` ends the wait for a lost broker; what was not
@@ -190,9 +194,10 @@ async def _send(
     delivered: Callable[[Message], None],
 ) -> None:
     """Publish a window in its order; what has been acknowledged leaves the list, MqttError if any is left."""
-    topic = f"telemetry/{card.device}"
     acknowledged = [
-        asyncio.create_task(client.publish(topic, message.payload, qos=1, timeout=ACKNOWLEDGED_WITHIN_S))
+        asyncio.create_task(
+            client.publish(f"{message.purpose}/{card.device}", message.payload, qos=1, timeout=ACKNOWLEDGED_WITHIN_S)
+        )
         for message in window
     ]
     together = asyncio.gather(*acknowledged, return_exceptions=True)

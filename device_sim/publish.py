@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from dataclasses import dataclass, field
 
 from device_sim.days import DAY_MS
+from device_sim.entries import Entry, between, entries
 from device_sim.faults import place, told
 from device_sim.link import Broker, Card, Message, at_once, deliver, encode, now_ms, stopped_within
 from device_sim.scenario import Scenario
@@ -32,13 +33,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What went out and was acknowledged; a reading is one value of one channel.
+    """What went out and was acknowledged; a reading is one value of one channel, an event what somebody entered.
 
     `faults` counts, by kind, the reading sets a fault touched, those that were never sent among them.
     """
 
     messages: int = 0
     readings: int = 0
+    events: int = 0
     faults: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -50,12 +52,14 @@ class Tally:
     progress: Callable[[Progress], None] | None
     messages: int = 0
     readings: int = 0
+    events: int = 0
     reached_ms: int = 0
 
     def delivered(self, message: Message) -> None:
         """Count a message that was acknowledged, and tell how far the device has come."""
         self.messages += 1
         self.readings += message.readings
+        self.events += message.purpose == "event"
         self.reached_ms = max(self.reached_ms, message.reached_ms)
         if self.progress is not None:
             self.progress(Progress(self.device, self.messages, self.readings, self.reached_ms))
@@ -85,10 +89,10 @@ async def publish_history(
     hold_back_late: bool = True,
     period_start_ms: int | None = None,
 ) -> Published:
-    """Publish all that the devices report in [start_ms, end_ms), and return when the broker has acknowledged it.
+    """Publish all that the devices report, and people enter, in [start_ms, end_ms); return when it is acknowledged.
 
-    Faults are placed from `period_start_ms`, by default the start. Late batches stay behind for `publish_late`, unless
-    `hold_back_late` is false. LinkError when the broker cannot be reached.
+    Faults and events are placed from `period_start_ms`, by default the start. Late batches stay behind for
+    `publish_late`, unless `hold_back_late` is false. LinkError when the broker cannot be reached.
     """
     period_ms = start_ms if period_start_ms is None else period_start_ms
     leaving = {Fate.SENT} if hold_back_late else {Fate.SENT, Fate.LATE}
@@ -96,7 +100,8 @@ async def publish_history(
     sending = []
     for tally in tallies:
         stream = tally.met(told(scenario, tally.device, start_ms, end_ms, period_ms))
-        messages = pack((one for one in stream if one.fate in leaving), sets_per_message)
+        entered = entries(scenario, tally.device, start_ms, end_ms, period_ms)
+        messages = pack(between((one for one in stream if one.fate in leaving), entered), sets_per_message)
         card = _card(scenario, tally.device, end_ms - 1, period_ms)
         sending.append(deliver(broker, card, at_once(messages), tally.delivered))
     await _together(sending)
@@ -143,11 +148,11 @@ async def publish_live(
 ) -> Published:
     """Report in real time, one message for each reading set, until `stop` is set; a lost broker is tried for ever.
 
-    `interval_ms` replaces the devices' own interval. Faults are placed from `period_start_ms`, the start of the history
-    that went before, and go on or happen when their time has come; without it there are none.
+    `interval_ms` replaces the devices' own interval. Faults and events are placed from `period_start_ms`, the start of
+    the history that went before, and go on or happen when their time has come; without it there are none.
     """
     if period_start_ms is None:
-        scenario = scenario.model_copy(update={"faults": []})
+        scenario = scenario.model_copy(update={"faults": [], "events": []})
     if interval_ms is not None:
         devices = [device.model_copy(update={"interval": interval_ms}) for device in scenario.devices]
         scenario = scenario.model_copy(update={"devices": devices})
@@ -158,25 +163,29 @@ async def publish_live(
     for tally in tallies:
         stream = tally.met(told(scenario, tally.device, now, now + LONGEST_LIVE_MS, period_ms))
         card = _card(scenario, tally.device, now, period_ms)
-        windows = _as_time_goes(stream, stop)
+        entered = entries(scenario, tally.device, now, now + LONGEST_LIVE_MS, period_ms)
+        windows = _as_time_goes(between((one for one in stream if one.fate is Fate.SENT), entered), stop)
         sending.append(deliver(broker, card, windows, tally.delivered, stop=stop, patience_s=math.inf))
     await _together(sending)
     return _sum(tallies)
 
 
-def pack(stream: Iterable[ReadingSet], sets_per_message: int) -> Iterator[Message]:
-    """Messages of at most so many sets, in the stream's order; a set that wants to be alone gets its own."""
+def pack(stream: Iterable[ReadingSet | Entry], sets_per_message: int) -> Iterator[Message]:
+    """Messages of at most so many sets, in the stream's order; an entry, or a set that wants to be, is alone in one."""
     if not 1 <= sets_per_message <= MAX_SETS_PER_MESSAGE:
         raise ValueError(f"sets_per_message must be between 1 and {MAX_SETS_PER_MESSAGE}, not {sets_per_message}")
     waiting: list[ReadingSet] = []
     for one in stream:
-        if waiting and (one.alone or len(waiting) == sets_per_message):
+        alone = isinstance(one, Entry) or one.alone
+        if waiting and (alone or len(waiting) == sets_per_message):
             yield _message(waiting)
             waiting = []
-        waiting.append(one)
-        if one.alone:
-            yield _message(waiting)
-            waiting = []
+        if isinstance(one, Entry):
+            yield _event(one)
+        elif alone:
+            yield _message([one])
+        else:
+            waiting.append(one)
     if waiting:
         yield _message(waiting)
 
@@ -187,14 +196,18 @@ def _message(sets: list[ReadingSet]) -> Message:
     return Message(encode(payloads if len(sets) > 1 else payloads[0]), readings, max(one.happened_ms for one in sets))
 
 
-async def _as_time_goes(stream: Iterable[ReadingSet], stop: asyncio.Event) -> AsyncIterator[list[Message]]:
-    """One message after another, each when its set is ready to leave."""
+def _event(entry: Entry) -> Message:
+    return Message(encode(entry.payload), 0, entry.entered_ms, "event")
+
+
+async def _as_time_goes(stream: Iterable[ReadingSet | Entry], stop: asyncio.Event) -> AsyncIterator[list[Message]]:
+    """One message after another, each when its set is ready to leave, or its entry made."""
     for one in stream:
-        if one.fate is Fate.SENT:
-            await stopped_within(stop, max(0.0, (one.ready_ms - now_ms()) / 1_000))
-            if stop.is_set():
-                return
-            yield [_message([one])]
+        due_ms = one.entered_ms if isinstance(one, Entry) else one.ready_ms
+        await stopped_within(stop, max(0.0, (due_ms - now_ms()) / 1_000))
+        if stop.is_set():
+            return
+        yield [_event(one) if isinstance(one, Entry) else _message([one])]
 
 
 async def _together(sending: Iterable[Coroutine[None, None, None]]) -> None:
@@ -215,10 +228,11 @@ def _card(scenario: Scenario, device_id: str, t_ms: int, period_ms: int) -> Card
 
 
 def _sum(tallies: Iterable[_FaultTally]) -> Published:
-    messages = readings = 0
+    messages = readings = events = 0
     faults: Counter[str] = Counter()
     for tally in tallies:
         messages += tally.messages
         readings += tally.readings
+        events += tally.events
         faults.update(tally.faults)
-    return Published(messages, readings, dict(faults))
+    return Published(messages, readings, events, dict(faults))

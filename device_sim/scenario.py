@@ -1,9 +1,11 @@
-"""A scenario: which machines there are, and what goes wrong with them, written for any month.
+"""A scenario: which machines there are, what goes wrong with them, and what people say, written for any month.
 
-A fault is placed by its offset from the start of the period (`at: 5d3h` is 03:00 local on the sixth day), so the
-same file works for every month; `workday: true` moves one that falls on a weekend to the same hour of the next Monday.
+A fault or an event is placed by its offset from the start of the period (`at: 5d3h` is 03:00 local on the sixth day),
+so the same file works for every month; `workday: true` moves one that falls on a weekend to the same hour of the next
+Monday.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any, Literal
@@ -12,8 +14,22 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
-from device_sim.fault_spec import BadZero, ClockSkew, Closed, Conflict, CounterReset, Duration, Fault, Id, Stuck, Text
-from device_sim.machines import Machine, channels
+from device_sim.days import placed_ms
+from device_sim.event_spec import Decision, EventSpec, Objection, PlannedWork
+from device_sim.fault_spec import (
+    BadZero,
+    Breakdown,
+    ClockSkew,
+    Closed,
+    Conflict,
+    CounterReset,
+    Duration,
+    Fault,
+    Id,
+    Stuck,
+    Text,
+)
+from device_sim.machines import MODELS, Machine, channels
 from device_sim.telemetry import Kind
 
 MAX_CHARACTERS = 200_000
@@ -50,7 +66,7 @@ class DeviceSpec(Closed):
     """One simulated device: `id` is also its MQTT client id; `seed` makes it differ from others of its model."""
 
     id: Id
-    model: Literal["printer", "compressor"]
+    model: Literal["printer", "compressor", "van", "truck"]
     seed: Annotated[int, Field(ge=0)]
     interval: Duration = 60_000
     boot: Text = "b1"
@@ -59,12 +75,13 @@ class DeviceSpec(Closed):
 
 
 class Scenario(Closed):
-    """Machines that stand in one time zone, and their faults."""
+    """Machines that stand in one time zone, their faults, and what people enter about them."""
 
     name: Text
     timezone: Zone = ZoneInfo("Europe/Brussels")
     devices: Annotated[list[DeviceSpec], Field(min_length=1, max_length=MAX_DEVICES)]
     faults: Annotated[list[Fault], Field(max_length=10_000, default_factory=list)]
+    events: Annotated[list[EventSpec], Field(max_length=10_000, default_factory=list)]
 
     def device(self, device_id: str) -> DeviceSpec:
         """The device of this id; KeyError for one the scenario does not have."""
@@ -73,10 +90,26 @@ class Scenario(Closed):
                 return device
         raise KeyError(device_id)
 
-    def machine(self, device_id: str) -> Machine:
-        """The machine behind a device."""
+    def machine(self, device_id: str, period_start_ms: int | None = None) -> Machine:
+        """The machine behind a device, with its breakdowns if they are placed from the start of a period."""
         device = self.device(device_id)
-        return Machine(device.model, device.seed, self.timezone, device.interval)
+        broken = () if period_start_ms is None else self._broken(device_id, period_start_ms)
+        return Machine(device.model, device.seed, self.timezone, device.interval, broken)
+
+    def _broken(self, device_id: str, period_start_ms: int) -> tuple[tuple[int, int], ...]:
+        """When a device stands broken down; breakdowns that overlap are one."""
+        spans = []
+        for fault in self.faults:
+            if isinstance(fault, Breakdown) and fault.device == device_id:
+                start_ms = placed_ms(period_start_ms, fault.at, fault.workday, self.timezone)
+                spans.append((start_ms, start_ms + fault.lasts))
+        united: list[tuple[int, int]] = []
+        for span in sorted(spans):
+            if united and span[0] <= united[-1][1]:
+                united[-1] = (united[-1][0], max(united[-1][1], span[1]))
+            else:
+                united.append(span)
+        return tuple(united)
 
 
 Place = tuple[str | int, ...]
@@ -145,10 +178,37 @@ def _contradictions(scenario: Scenario) -> list[tuple[Place, str, str]]:
             if fault.channel not in possible:
                 message = f"a {fault.kind} cannot happen to {fault.channel!r} of a {models[fault.device]}"
                 found.append(((*place, "channel"), message, f"use one of {', '.join(possible)}"))
+        if isinstance(fault, Breakdown) and MODELS[models[fault.device]].standing is None:
+            message = f"a breakdown of a {models[fault.device]} cannot be placed"
+            able = ", ".join(name for name, model in MODELS.items() if model.standing is not None)
+            found.append(((*place, "kind"), message, f"let it happen to one of {able}"))
         if isinstance(fault, ClockSkew) and (fault.ahead > 0) == (fault.behind > 0):
             found.append((place, "the clock is neither ahead nor behind, or both", "give one of ahead and behind"))
         if isinstance(fault, Conflict) and fault.ticks == 0:
             found.append(((*place, "ticks"), "the same value is no conflict", "give a number of ticks other than 0"))
+    return found + _contradictory_events(scenario, models)
+
+
+def _contradictory_events(scenario: Scenario, models: Collection[str]) -> list[tuple[Place, str, str]]:
+    """Events about nothing: a device or an event that is not there, or work announced before there was a period."""
+    found: list[tuple[Place, str, str]] = []
+    sides = {event.id: event.side for event in scenario.events if event.id is not None}
+    seen: set[str | None] = set()
+    for index, event in enumerate(scenario.events):
+        place: Place = ("events", index)
+        if event.device not in models:
+            message = f"no device is called {event.device!r}"
+            found.append(((*place, "device"), message, f"use one of {', '.join(models)}"))
+        if event.id is not None and event.id in seen:
+            found.append(((*place, "id"), f"{event.id!r} appears twice", "give each event its own id"))
+        seen.add(event.id)
+        if isinstance(event, Decision | Objection) and event.of not in sides:
+            known = ", ".join(sides) or "the events, which have none yet"
+            found.append(((*place, "of"), f"no event has the id {event.of!r}", f"use one of {known}"))
+        elif isinstance(event, Objection) and sides[event.of] == event.side:
+            found.append(((*place, "side"), "nobody contests what the own side has said", "name the other side"))
+        if isinstance(event, PlannedWork) and (event.announced or 0) > event.at:
+            found.append(((*place, "announced"), "is before the period starts", "announce it later, or plan it later"))
     return found
 
 
@@ -166,8 +226,7 @@ def _possible_channels(fault: Stuck | CounterReset | BadZero | Conflict, model: 
 _REMEDIES = {
     "extra_forbidden": "remove it, or look for a slip of the pen",
     "missing": "add it",
-    "union_tag_invalid": "use one of the kinds of fault named",
-    "union_tag_not_found": "add `kind`",
+    "union_tag_invalid": "use one of the kinds named",
     "string_type": "put it in quotes",
 }
 
@@ -175,12 +234,15 @@ _REMEDIES = {
 def _problem(detail: Any, tree: yaml.Node | None) -> Problem:
     """A validation error as a person should read it."""
     place = detail["loc"]
-    if place[:1] == ("faults",):  # after the index pydantic names the kind of fault, where the file has no such level
+    if place[:1] in (("faults",), ("events",)):  # after the index pydantic names the kind, a level no file has
         place = (*place[:2], *place[3:])
     message = (
         "is not a known key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
     )
-    return Problem(_path(place), _line(tree, place), message, _REMEDIES.get(detail["type"], "write it as described"))
+    remedy = _REMEDIES.get(detail["type"], "write it as described")
+    if detail["type"] == "union_tag_not_found":
+        remedy = f"add `{'type' if place[0] == 'events' else 'kind'}`"
+    return Problem(_path(place), _line(tree, place), message, remedy)
 
 
 def _path(place: Place) -> str:

@@ -1,6 +1,7 @@
 """What really happened, told by the machines alone: the figures a statement must reach when nothing was lost.
 
-Each quantity is what perfect reporting gives: a report at every interval, each value holding until the next. All is
+Each quantity is what perfect reporting gives: a report at every interval, each value holding until the next. A machine
+with its breakdowns (`Scenario.machine` with a period) tells what it did and did not do in them. All is
 added in whole ticks and milliseconds and divided once, so a truth is exact. Nothing here knows how metering is done.
 """
 
@@ -50,6 +51,21 @@ def energy_used_kwh(machine: Machine, start_ms: int, end_ms: int) -> Fraction:
     return _register(machine, "energy", start_ms, end_ms)
 
 
+def km_driven(machine: Machine, start_ms: int, end_ms: int) -> Fraction:
+    """Kilometres the odometer went up by between the reports at or after the two moments."""
+    return _register(machine, "odometer", start_ms, end_ms)
+
+
+def harsh_brakes(machine: Machine, start_ms: int, end_ms: int) -> int:
+    """How often a van was braked hard between the reports at or after the two moments."""
+    return int(_register(machine, "harsh_brakes", start_ms, end_ms))
+
+
+def engine_hours_run(machine: Machine, start_ms: int, end_ms: int) -> Fraction:
+    """Hours the engine's meter went up by between the reports at or after the two moments."""
+    return _register(machine, "engine_hours", start_ms, end_ms)
+
+
 def hours_run(machine: Machine, start_ms: int, end_ms: int) -> Fraction:
     """Hours the hour meter went up by between the reports at or after the two moments."""
     return _register(machine, "run_hours", start_ms, end_ms)
@@ -71,6 +87,12 @@ def air_delivered(machine: Machine, start_ms: int, end_ms: int) -> Air:
 def time_true_ms(machine: Machine, channel: str, start_ms: int, end_ms: int) -> int:
     """Milliseconds of [start_ms, end_ms) in which a flag was up."""
     return sum(int(held_ms[columns[channel] == 1].sum()) for held_ms, columns in _held(machine, start_ms, end_ms))
+
+
+def time_above_ms(machine: Machine, channel: str, limit: int, start_ms: int, end_ms: int) -> int:
+    """Milliseconds of [start_ms, end_ms) in which a gauge showed more than so many units."""
+    above = limit * channels(machine.model)[channel].per_unit
+    return sum(int(held_ms[columns[channel] > above].sum()) for held_ms, columns in _held(machine, start_ms, end_ms))
 
 
 def times_begun(machine: Machine, channel: str, start_ms: int, end_ms: int) -> int:

@@ -179,7 +179,8 @@ def test_the_demo_shows_every_fault_in_any_month_and_spares_its_edges(month: int
     start, end = local_ms(2026, month, 1), local_ms(2026 + month // 12, month % 12 + 1, 1)
     placed = [one for device in demo.devices for one in place(demo, device.id, start)]
     assert {one.fault.kind for one in placed} == {
-        "dropout", "counter_reset", "bad_zero", "duplicate", "conflict", "reorder", "late_batch", "reboot", "burst"
+        "dropout", "counter_reset", "bad_zero", "duplicate", "conflict", "reorder", "late_batch", "reboot", "burst",
+        "breakdown",
     }  # fmt: skip
     assert min(one.start_ms for one in placed) > start + 24 * HOUR
     assert max(one.end_ms for one in placed) < end - 48 * HOUR

@@ -20,8 +20,8 @@ def test_what_is_shipped_can_be_loaded(name: str) -> None:
     """Every scenario of the product is found as package data and has the devices its name promises."""
     assert resources.files("device_sim").joinpath("scenarios", f"{name}.yaml").is_file()
     ids = {device.id for device in shipped(name).devices}
-    assert ids <= {"printer-01", "comp-01", "comp-02"}
-    assert len(ids) == {"office-printer": 1, "compressed-air": 2, "demo": 3}[name]
+    assert ids <= {"printer-01", "comp-01", "comp-02", "van-01", "van-02", "van-03", "truck-01"}
+    assert len(ids) == {"office-printer": 1, "compressed-air": 2, "demo": 7}[name]
 
 
 def test_everything_wrong_is_told_at_once_with_its_line() -> None:
