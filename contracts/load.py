@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -55,8 +56,9 @@ def load_terms(text: str | bytes, path: str) -> tuple[Terms | None, list[Problem
 
 
 def warnings(terms: Terms) -> list[str]:
-    """What `check` tells the author without refusing the contract (semantics §3)."""
-    return [*_meter_warnings(terms), *_charge_warnings(terms)]
+    """What `check` tells the author without refusing the contract (semantics §3, §5)."""
+    found = (_meter_warnings, _charge_warnings, _guarantee_warnings, _obligation_warnings)
+    return [said for warn in found for said in warn(terms)]
 
 
 def _meter_warnings(terms: Terms) -> Iterator[str]:
@@ -75,6 +77,41 @@ def _charge_warnings(terms: Terms) -> Iterator[str]:
             yield f"charge {charge.id} {reason}: it is always zero"
 
 
+def _guarantee_warnings(terms: Terms) -> Iterator[str]:
+    relieved = {name for each in terms.obligations if each.minimum_use for name in each.minimum_use.relief}
+    owed = [each.id for each in terms.obligations if each.minimum_use]
+    for promise in terms.guarantees:
+        of = f"guarantee {promise.id}"
+        if owed and promise.kind == "uptime" and promise.id not in relieved:
+            yield f"{of} gives no relief of {', '.join(owed)}: use that its downtime made impossible is still owed"
+        if promise.planned and not promise.planned.notice:
+            yield f"{of} allows planned work without notice: it may be entered when the machine is already down"
+        if promise.target is None:
+            continue
+        if promise.credits and promise.credits.tiers:
+            if any(tier.below > promise.target for tier in promise.credits.tiers):
+                yield f"{of} has a credit below more than its target: it is due although the promise is kept"
+            ordered = sorted(promise.credits.tiers, key=lambda tier: tier.below)
+            if any(worse.percent < better.percent for worse, better in pairwise(ordered)):
+                yield f"{of} has a smaller credit in a lower tier: more downtime costs the provider less"
+        if promise.bonus and promise.bonus.at_least < promise.target:
+            yield f"{of} has a bonus from less than its target: it is due although the promise is missed"
+
+
+def _obligation_warnings(terms: Terms) -> Iterator[str]:
+    relieving = {name for each in terms.obligations if each.minimum_use for name in each.minimum_use.relief}
+    creditless = {each.id for each in terms.guarantees if each.credits is None}
+    idle = {each.id for each in terms.guarantees if each.credits is None and each.bonus is None} - relieving
+    for duty in terms.obligations:
+        then = duty.consequence
+        if not (then.excuse or then.void_credits or then.surcharge or then.notify):
+            yield f"obligation {duty.id} has no consequence: a breach is measured and shown, and nothing follows"
+        for name in sorted(creditless.intersection(then.void_credits)):
+            yield f"obligation {duty.id} takes away credits of {name}, which has none"
+        for name in sorted(idle.intersection(then.excuse)):
+            yield f"obligation {duty.id} excuses {name}, on which no amount depends: only its percentage changes"
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the contract language, for editors, from the models that load it."""
     schema: dict[str, Any] = _understood(Terms.model_json_schema(by_alias=True))
@@ -87,7 +124,7 @@ def _understood(schema: Any) -> Any:
         return [_understood(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    understood = {key: _understood(value) for key, value in schema.items() if key not in ("gt", "ge")}
+    understood = {key: _understood(value) for key, value in schema.items() if key not in ("gt", "ge", "le")}
     if isinstance(schema.get("default"), dict):
         del understood["default"]  # a table left out: each of its keys says its own default
     elif isinstance(schema.get("default"), int) and _is_duration(schema):

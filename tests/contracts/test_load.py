@@ -91,7 +91,7 @@ METERS, PRICE = "meters: {pages: {counter: pages}}", "price: {per_unit: 0.10}"
         (PRICE, "price: {package: {▸size: 0, price: 1}}", "greater than 0", "Correct"),
         ("[{id: pages, meter: pages, ", "[▸{id: pages, ", "names its meter", DOCS),
         ("[{id: pages, meter: pages, " + PRICE, "[▸{id: x, pool: true, price: {flat: 2}", "measures nothing", DOCS),
-        ("{id: m1}", "{id: m1}, {▸id: m1}", "the id `m1` is used twice under devices", "once"),
+        ("{id: m1}", "{id: m1}, {▸id: m1}", "the id `m1` is used twice: by device 1 and by device 2", "once"),
         ("{id: m1}", "{▸id: m 1}", "`m 1` is not allowed as `id`", "A-Za-z"),
         ("{id: m1}", "{id: m1, ▸until: 2026-01-01}", "not after since 2026-01-01", "Correct one"),
         ("EUR", "EUR\n▸{x: 1}: 3", "a key must be a plain word", "key: value"),
@@ -169,9 +169,9 @@ def test_a_long_chain_of_names_is_refused() -> None:
 def test_every_fault_is_reported_at_once() -> None:
     """An author mends a file in one go: misspelt keys, names and values come together, sorted by place."""
     text = contract_text(currency="euro", timezone="Mars/Olympus").replace("counter: pages", "counter: ink")
-    found = problems(text.replace("per_unit", "per_unt") + "guarantees: []\n")
+    found = problems(text.replace("per_unit", "per_unt") + "tell_at: []\n")
     said = [problem.message for problem in found]
-    expected = ["euro", "Mars/Olympus", "`ink`", "per_unt", "guarantees"]
+    expected = ["euro", "Mars/Olympus", "`ink`", "per_unt", "tell_at"]
     assert [any(word in message for message in said) for word in expected] == [True] * 5
     assert [problem.line for problem in found] == sorted(problem.line for problem in found)
 
@@ -267,7 +267,12 @@ def test_the_schema_names_every_key_of_the_language() -> None:
     timezone valid from until period anchor grace corrections rounding data reporting max_hold clock_ahead devices
     serial since channels unit resolution conditions channel device above at_least below at_most is between condition
     all any not for meters counter integral duration count per max_rate reset_below width only_when unknown charges
-    meter part pool allowance included price flat per_unit graduated up_to package size free flat_at_zero"""
+    meter part pool allowance included price flat per_unit graduated up_to package size free flat_at_zero gain_share baseline
+    customer_surplus customer_shortfall min_coverage guarantees available_when level while response service_hours days
+    to holidays target ignore_below planned allowance notice scope at_least_devices over credits tiers percent of
+    cap_percent rolling_cap_percent per_hour cap started bonus earn_back periods instead_of event within obligations
+    limit tolerance service every or_days by connected minimum_use relief use_limit at_most consequence excuse window
+    void_credits surcharge per_unit_short notify"""
     assert keys == set(written.split())
     assert not keys & (LATER - {"volume"})
 
