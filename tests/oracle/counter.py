@@ -44,6 +44,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """A new register put in place of an old one: what both showed, in ticks."""
+
+    time: int
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
 class Aside:
     """A quarantined reading, and the baseline it was judged against."""
 
@@ -88,24 +97,55 @@ def rules_of(meter: Terms, resolution: str) -> Rules:
     )
 
 
-def walk(rules: Rules, readings: list[Judged], restarts: list[int], baseline: Mark | None) -> Register:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What people said of a register: the moments of readings they accepted, and its exchanges."""
+
+    accepted: frozenset[int] = frozenset()
+    exchanges: tuple[Exchange, ...] = ()
+
+
+def walk(rules: Rules, readings: list[Judged], restarts: list[int], baseline: Mark | None, told: Told) -> Register:
     """Judge readings in order of time; `baseline` is a value from before `since` that still held."""
     register = Register(rules)
     if baseline is not None:
         register.baselines.append(baseline)
+    exchanges = list(told.exchanges)
     for reading in readings:
         mark = Mark(reading.row.time, reading.ticks)
+        while exchanges and exchanges[0].time <= mark.time:
+            exchange(register, exchanges.pop(0))
         if not register.baselines:
             register.baselines.append(mark)
             register.accepted.append(mark)
         else:
             restarted = any(register.baselines[-1].time < moment <= mark.time for moment in restarts)
-            judge(register, mark, restarted=restarted)
+            judge(register, mark, restarted=restarted, accepted=mark.time in told.accepted)
+    for later in exchanges:
+        exchange(register, later)
     return register
 
 
-def judge(register: Register, mark: Mark, *, restarted: bool) -> None:
-    """Apply the five rules to one reading, first match first."""
+def exchange(register: Register, told: Exchange) -> None:
+    """Bill up to the closing value of an old register and go on from the opening value of the new one."""
+    register.quarantine(*register.waiting)
+    register.waiting = []
+    if register.baselines:
+        base = register.baselines[-1]
+        register.steps.append(Step(base.time, told.time, max(0, told.old - base.ticks)))
+        register.baselines.append(Mark(told.time, told.old))
+    register.baselines.append(Mark(told.time, told.new))
+
+
+def by_decision(register: Register, mark: Mark) -> None:
+    """Accept what the rules would not: a higher value bills its step, a lower one becomes the baseline."""
+    register.quarantine(*register.waiting)
+    register.waiting = []
+    register.accept(mark, max(0, mark.ticks - register.baselines[-1].ticks))
+
+
+def judge(register: Register, mark: Mark, *, restarted: bool, accepted: bool) -> None:
+    """Apply the five rules to one reading, first match first; what a person accepted is not set aside."""
     rules, base = register.rules, register.baselines[-1]
     lower = mark.ticks < base.ticks
     if not lower and rules.plausible(Fraction(mark.ticks - base.ticks), base.time, mark.time):  # rule 1
@@ -121,18 +161,34 @@ def judge(register: Register, mark: Mark, *, restarted: bool) -> None:
         register.quarantine(*register.waiting)
         register.waiting = []
         register.accept(mark, mark.ticks)
-    elif register.waiting:  # rule 3, the reading that decides
+    elif register.waiting and not (accepted and keeps_waiting(register, mark)):  # rule 3, the reading that decides
         decide(register, mark)
+    elif accepted and (register.waiting or not wraps(rules, base, mark)):
+        by_decision(register, mark)
     elif lower and rules.may_be_reset(mark.ticks):  # rule 3, the reading that waits
         register.waiting = [mark]
-    elif (  # rule 4
-        lower
-        and rules.width is not None
-        and rules.plausible(mark.ticks + rules.width - base.ticks, base.time, mark.time)
-    ):
+    elif wraps(rules, base, mark):  # rule 4
+        assert rules.width is not None
         register.accept(mark, mark.ticks + rules.width - base.ticks)
     else:  # rule 5
         register.quarantine(mark)
+
+
+def wraps(rules: Rules, base: Mark, mark: Mark) -> bool:
+    """Tell whether a lower value is a register of a known width that went past its end."""
+    return (
+        mark.ticks < base.ticks
+        and not rules.may_be_reset(mark.ticks)
+        and rules.width is not None
+        and rules.plausible(mark.ticks + rules.width - base.ticks, base.time, mark.time)
+    )
+
+
+def keeps_waiting(register: Register, mark: Mark) -> bool:
+    """Tell whether rule 3 would not accept a reading that comes while another waits."""
+    low = register.waiting[-1]
+    proves = mark.ticks > low.ticks and register.rules.plausible(Fraction(mark.ticks - low.ticks), low.time, mark.time)
+    return not proves
 
 
 def decide(register: Register, mark: Mark) -> None:

@@ -36,6 +36,9 @@ def lines(terms: Terms, period: Span, found: list[Scene], usage: list[Usage]) ->
         price = charge["price"]
         if "flat" in price and price.get("per") == "device":
             result += [flat_line(terms, charge, device, share) for device, share in shares.items()]
+        elif "gain_share" in price:
+            groups = [found] if charge.get("pool") == "true" else [[scene] for scene in found]
+            result += [gain_share_line(terms, charge, group, usage) for group in groups]
         elif "flat" in price:
             result.append(flat_line(terms, charge, None, contract_share))
         else:
@@ -78,6 +81,27 @@ def metered_line(
         "amount": in_money(terms, amount_of(charge, billable, share)),
         "coverage": down_to_four(Fraction(known, in_force)) if in_force else None,
     }
+
+
+def gain_share_line(terms: Terms, charge: Terms, group: list[Scene], usage: list[Usage]) -> Line:
+    """Return the provider's share of what was saved, or the customer's compensation for what was not (semantics §6)."""
+    rule = charge["price"]["gain_share"]
+    devices = [scene.device for scene in group]
+    in_force = sum(scene.end - scene.start for scene in group)
+    used = {}
+    measured = True
+    for key in ("meter", "per"):
+        rows = [row for row in usage if row["meter"] == rule[key] and row["device"] in devices]
+        used[key] = sum((Fraction(row["quantity"]) for row in rows), Fraction(0))
+        known = sum(row["known_ms"] for row in rows)
+        measured &= 100 * known >= Fraction(rule.get("min_coverage", "99")) * in_force
+    saving = (Fraction(rule["baseline"]) * used["per"] - used["meter"]) * Fraction(rule["price"])
+    if not measured:
+        saving = Fraction(0)
+    share = rule["customer_surplus"] if saving > 0 else rule["customer_shortfall"]
+    device = None if charge.get("pool") == "true" else devices[0]
+    return {"id": charge["id"], "device": device, "kind": "credit" if saving < 0 else "charge", "quantity": None,
+            "unit": None, "amount": in_money(terms, (1 - Fraction(share)) * saving), "coverage": None}  # fmt: skip
 
 
 def amount_of(charge: Terms, quantity: Fraction, share: Fraction) -> Fraction:

@@ -1,15 +1,16 @@
 """From readings to the usage rows of a statement: one quantity for each meter and device in force (semantics §3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from tests.oracle.counter import Mark, Register, at_stake, rules_of, walk
+from tests.oracle.counter import Exchange, Mark, Register, Told, at_stake, rules_of, walk
 from tests.oracle.dates import Span, device_days, midnight_ms, period_name, period_named
-from tests.oracle.reading import Judged, holds, judge_rows, restarts, standing
+from tests.oracle.events import counting
+from tests.oracle.reading import Judged, decided_values, restarts, standing, ticks_of
 from tests.oracle.terms import (
     UNIT_MS,
     Terms,
@@ -44,6 +45,15 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """A part of a quantity: spread evenly over [start, end), or all at one moment where both are equal."""
+
+    start: int
+    end: int
+    amount: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """A meter's figures before rounding: exact quantities in its unit, and its known and unknown pieces."""
 
@@ -52,14 +62,12 @@ class Measured:
     known: list[Piece]
     quarantined: Fraction = Fraction(0)
     register: Register | None = None
+    gains: list[Gain] = field(default_factory=list)
 
 
-def scenes(terms: Terms, rows: list[Any], period: Span) -> list[Scene]:
+def scenes(world: World, judged: list[Judged], period: Span) -> list[Scene]:
     """Return a scene for each device that is in force in the period, in the order of the file."""
-    judged = judge_rows(terms, rows)
-    sources_of_all = [(declared["id"], channel) for declared in terms["devices"] for channel in terms["channels"]]
-    held = {source: holds(terms, judged, source) for source in sources_of_all}
-    world = World(terms, held)
+    terms = world.terms
     found = []
     for declared in terms["devices"]:
         days = device_days(terms, declared).within(period)
@@ -103,41 +111,56 @@ def integrated(scene: Scene, meter: Terms) -> Measured:
     channel = meter["integral"]
     scale = Fraction(resolution(scene.terms, channel)) / duration_ms(meter.get("per", "1h"))
     pieces = quality(scene, meter)
-    amounts = {"good": 0, "off_quality": 0, "nothing": 0}
+    gains: dict[str, list[Gain]] = {"good": [], "off_quality": [], "nothing": []}
     for held in scene.world.held[scene.device, channel]:
         for piece in pieces:
-            overlap = min(held.end, piece.end) - max(held.start, piece.start)
-            if overlap > 0:
-                amounts[part(meter, piece.state)] += held.ticks * overlap
-    return Measured(amounts["good"] * scale, amounts["off_quality"] * scale, channel_known(scene, channel))
+            start, end = max(held.start, piece.start), min(held.end, piece.end)
+            if start < end:
+                gains[part(meter, piece.state)].append(Gain(start, end, held.ticks * (end - start) * scale))
+    return measured(gains, channel_known(scene, channel))
 
 
 def lasted(scene: Scene, meter: Terms) -> Measured:
     """Add the time a condition holds."""
     unit_ms = UNIT_MS[meter_unit(scene.terms, meter)]
     holding = timeline(scene.world, meter["duration"], scene.device, scene.start, scene.end)
-    amounts = {"good": 0, "off_quality": 0, "nothing": 0}
+    gains: dict[str, list[Gain]] = {"good": [], "off_quality": [], "nothing": []}
     for held in holding:
         for piece in quality(scene, meter):
-            overlap = min(held.end, piece.end) - max(held.start, piece.start)
-            if held.state is True and overlap > 0:
-                amounts[part(meter, piece.state)] += overlap
-    return Measured(Fraction(amounts["good"], unit_ms), Fraction(amounts["off_quality"], unit_ms), holding)
+            start, end = max(held.start, piece.start), min(held.end, piece.end)
+            if held.state is True and start < end:
+                gains[part(meter, piece.state)].append(Gain(start, end, Fraction(end - start, unit_ms)))
+    return measured(gains, holding)
 
 
 def happened(scene: Scene, meter: Terms) -> Measured:
     """Count how often a condition goes from known-false to known-true, over unknown time too, at most 7 days back."""
     now = timeline(scene.world, meter["count"], scene.device, scene.start, scene.end)
-    amounts = {"good": 0, "off_quality": 0, "nothing": 0}
+    gains: dict[str, list[Gain]] = {"good": [], "off_quality": [], "nothing": []}
+    for moment in rises(scene, meter["count"]):
+        gains[part(meter, state_at(quality(scene, meter), moment))].append(Gain(moment, moment, Fraction(1)))
+    return measured(gains, now)
+
+
+def rises(scene: Scene, condition: Any) -> list[int]:
+    """Return the moments at which a condition became true after it was last known to be false."""
+    now = timeline(scene.world, condition, scene.device, scene.start, scene.end)
     last: Piece | None = None
-    for piece in [*timeline_before(scene, meter["count"], scene.days.first, device_first_day(scene)), *now]:
+    moments = []
+    for piece in [*timeline_before(scene, condition, scene.days.first, device_first_day(scene)), *now]:
         if piece.state is None:
             continue
-        rises = piece.state and last is not None and not last.state and piece.start - last.end < LOOK_BACK_MS
-        if rises and piece.start >= scene.start:
-            amounts[part(meter, state_at(quality(scene, meter), piece.start))] += 1
+        rose = piece.state and last is not None and not last.state and piece.start - last.end < LOOK_BACK_MS
+        if rose and piece.start >= scene.start:
+            moments.append(piece.start)
         last = piece
-    return Measured(Fraction(amounts["good"]), Fraction(amounts["off_quality"]), now)
+    return moments
+
+
+def measured(gains: dict[str, list[Gain]], known: list[Piece]) -> Measured:
+    """Add up what was gained, in full and off-quality."""
+    good, off = (sum((gain.amount for gain in gains[part]), Fraction(0)) for part in ("good", "off_quality"))
+    return Measured(good, off, known, gains=gains["good"])
 
 
 def device_first_day(scene: Scene) -> date:
@@ -166,18 +189,43 @@ def counted(scene: Scene, meter: Terms) -> Measured:
     readings = [r for r in standing(scene.judged, source) if since <= r.row.time < scene.end]
     before = next((h for h in scene.world.held[source] if h.time < since and h.start <= since < h.end), None)
     baseline = None if before is None else Mark(before.time, before.ticks)
-    register = walk(rules_of(meter, tick), readings, restarts(scene.judged, scene.device), baseline)
+    told = told_of(scene, channel, tick)
+    register = walk(rules_of(meter, tick), readings, restarts(scene.judged, scene.device), baseline, told)
     register.quarantine(*register.waiting)
     pieces = quality(scene, meter)
-    good = off_quality = 0
+    scale = Fraction(tick)
+    gains: list[Gain] = []
+    off_quality = 0
     for step in register.steps:
         if step.time >= scene.start:
             in_full, off = shared(scene, meter, pieces, (step.since, step.time, step.ticks))
-            good, off_quality = good + in_full, off_quality + off
+            gains.append(Gain(step.time, step.time, in_full * scale))
+            off_quality += off
     aside = at_stake(register.rules, [a for a in register.quarantined if a.mark.time >= scene.start])
-    scale = Fraction(tick)
+    good = sum((gain.amount for gain in gains), Fraction(0))
     known = channel_known(scene, channel)
-    return Measured(good * scale, off_quality * scale, known, aside * scale, register)
+    return Measured(good, off_quality * scale, known, aside * scale, register, gains)
+
+
+def told_of(scene: Scene, channel: str, tick: str) -> Told:
+    """Return what people said of a register in force, until the end of the period."""
+    since = midnight_ms(device_first_day(scene), scene.terms["timezone"])
+    events = scene.world.events
+    decided = decided_values(scene.terms, [judged.row for judged in scene.judged], events)
+    stands = {judged.row.time: judged.ticks for judged in standing(scene.judged, (scene.device, channel))}
+    accepted = [
+        moment
+        for (device_name, name, moment), verdicts in decided.items()
+        if (device_name, name) == (scene.device, channel) and verdicts.get(stands.get(moment, -1)) == "accept"
+    ]
+    exchanges = [
+        Exchange(event.start, ticks_of(event.record["old"], tick), ticks_of(event.record["new"], tick))
+        for event in counting(events, "meter_exchanged")
+        if event.concerns(scene.device)
+        and event.record.get("channel", channel) == channel
+        and since <= event.start < scene.end
+    ]
+    return Told(frozenset(accepted), tuple(exchanges))
 
 
 def shared(scene: Scene, meter: Terms, pieces: list[Piece], step: tuple[int, int, int]) -> tuple[int, int]:

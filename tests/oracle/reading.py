@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tests.oracle.events import Event
 from tests.oracle.terms import Terms, duration_ms, hold_text, resolution
 
 
@@ -20,7 +21,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row, its ticks, its fate (`standing`, `duplicate`, `conflicting` or `clock`), and whether it came late."""
+    """A row, its ticks, its fate, and whether it came late.
+
+    Its fate is `standing`, `duplicate`, `conflicting`, `clock` or, where a person said so, `discarded`.
+    """
 
     row: Row
     ticks: int
@@ -41,6 +45,9 @@ class Held:
 Source = tuple[str, str]
 """A device and one of its channels."""
 
+Identity = tuple[str, str, int]
+"""A device, one of its channels and a moment."""
+
 
 def ticks_of(value: str, step: str) -> int:
     """Return a value as a whole number of its channel's resolution, halves to even."""
@@ -56,25 +63,61 @@ def clock_is_wrong(terms: Terms, row: Row) -> bool:
     return row.time > row.arrival + ahead or row.time < row.arrival - oldest
 
 
-def judge_rows(terms: Terms, rows: list[Row]) -> list[Judged]:
-    """Decide, in journal order, which rows stand; rows of devices or channels no one declared are left out."""
+def decided_values(terms: Terms, rows: list[Row], events: list[Event]) -> dict[Identity, dict[int, str]]:
+    """Return what people decided of readings, the last decision of each value: `accept` or `discard`.
+
+    A decision without a value is of the first value that came with that identity.
+    """
+    decided: dict[Identity, dict[int, str]] = {}
+    for event in events:
+        if event.type != "decision" or "of" in event.record:
+            continue
+        identity = (str(event.device), event.record["channel"], event.start)
+        came = [row.value for row in rows if (row.device, row.channel, row.time) == identity]
+        if came:
+            value = str(event.record.get("value", came[0]))
+            ticks = ticks_of(value, resolution(terms, identity[1]))
+            decided.setdefault(identity, {})[ticks] = event.record["verdict"]
+    return decided
+
+
+def journal_of(terms: Terms, rows: list[Row]) -> list[Row]:
+    """Return the rows of declared devices and channels in the order in which they came."""
     devices = {d["id"] for d in terms["devices"]}
-    journal = sorted(rows, key=lambda row: -1 if row.arrival is None else row.arrival)
-    first: dict[tuple[str, str, int], int] = {}
+    known = [row for row in rows if row.device in devices and row.channel in terms["channels"]]
+    return sorted(known, key=lambda row: -1 if row.arrival is None else row.arrival)
+
+
+def judge_rows(terms: Terms, rows: list[Row], events: list[Event]) -> list[Judged]:
+    """Decide, in journal order, which rows stand; rows of devices or channels no one declared are left out."""
+    journal = journal_of(terms, rows)
+    decided = decided_values(terms, journal, events)
+    first: dict[Identity, int] = {}
+    for row in journal:
+        identity, ticks = (row.device, row.channel, row.time), ticks_of(row.value, resolution(terms, row.channel))
+        verdict = decided.get(identity, {}).get(ticks)
+        if verdict == "accept":
+            first[identity] = ticks
+        elif verdict != "discard" and "accept" not in decided.get(identity, {}).values():
+            first.setdefault(identity, ticks)
+    seen: set[Identity] = set()
     newest: dict[Source, int] = {}
     judged = []
     for row in journal:
-        if row.device not in devices or row.channel not in terms["channels"]:
-            continue
         ticks = ticks_of(row.value, resolution(terms, row.channel))
         identity, source = (row.device, row.channel, row.time), (row.device, row.channel)
-        if identity in first:
-            fate = "duplicate" if first[identity] == ticks else "conflicting"
+        verdict = decided.get(identity, {}).get(ticks)
+        if verdict == "discard":
+            fate = "discarded"
+        elif identity not in first or ticks != first[identity]:
+            fate = "conflicting"
+        elif identity in seen:
+            fate = "duplicate"
         else:
-            first[identity] = ticks
-            fate = "clock" if clock_is_wrong(terms, row) else "standing"
+            seen.add(identity)
+            fate = "clock" if clock_is_wrong(terms, row) and verdict != "accept" else "standing"
         late = row.arrival is not None and row.time < newest.get(source, row.time)
-        if fate != "clock":
+        if fate not in ("clock", "discarded"):
             newest[source] = max(row.time, newest.get(source, row.time))
         judged.append(Judged(row, ticks, fate, late))
     return judged

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from tests.oracle.events import Event
 from tests.oracle.reading import Held, Source
 from tests.oracle.terms import COMPARISONS, Terms, duration_ms, named, resolution, sources
 
@@ -28,10 +29,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything a condition can look at: the terms, and what each channel was known to be."""
+    """Everything there is to look at: the terms, what each channel was known to be, and what people said."""
 
     terms: Terms
     held: dict[Source, list[Held]]
+    events: list[Event]
 
     def ticks_at(self, source: Source, moment: int) -> int | None:
         """Return the value of a channel at a moment, in ticks, or None where it is unknown."""
