@@ -22,12 +22,24 @@ from typing import Final, Self
 import numpy as np
 import zstandard
 
+from contracts.event_text import event_of
+from contracts.events import Event
 from contracts.readings import EMPTY, Clock, Columns, Ints
 from contracts.units import HOUR_MS
 from gateway import block_format
 from gateway.block_format import POSITION, TIME, Rows
 from gateway.database import FileKind, Readers, open_to_write
-from gateway.increment import Counts, DeviceEvent, Increment, LastStatus, Rejection, Unassigned, date_of, day_of
+from gateway.increment import (
+    ContractEvent,
+    Counts,
+    DeviceEvent,
+    Increment,
+    LastStatus,
+    Rejection,
+    Unassigned,
+    date_of,
+    day_of,
+)
 from gateway.journal import GENESIS, Tip
 
 _FOR_EVER: Final = 2**62
@@ -57,6 +69,9 @@ _MIGRATIONS: Final = (
     CREATE TABLE counts (day INTEGER PRIMARY KEY, received INTEGER, decoded INTEGER, rejected INTEGER,
         stored INTEGER, refused INTEGER, unassigned INTEGER);
     INSERT INTO cursor VALUES (1, 0, zeroblob(32), '');
+    """,
+    """
+    CREATE TABLE contract_events (contract TEXT, id TEXT, position INTEGER, document TEXT, PRIMARY KEY (contract, id));
     """,
 )
 
@@ -110,7 +125,7 @@ class BlockStore:
     def begin_anew(self, fingerprint: str) -> None:
         """Empty the store, to be made again from the first batch, by the book with this fingerprint."""
         with self._transaction() as db:
-            tables = "series blocks dirty boots statuses events rejected refused unassigned counts"
+            tables = "series blocks dirty boots statuses events contract_events rejected refused unassigned counts"
             for table in tables.split():
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
             db.execute("UPDATE cursor SET position = ?, sha256 = ?, fingerprint = ?", (*_row(GENESIS), fingerprint))
@@ -199,6 +214,18 @@ class BlockStore:
             for device, time_ms, kind, identity, details, position in found
         ]
 
+    def contract_events(self, contract: str, upto: int | None = None) -> list[Event]:
+        """The events of a contract in order of entry; at most position `upto`."""
+        query = "SELECT document FROM contract_events WHERE contract = ? AND position <= ? ORDER BY position, rowid"
+        found = self._reader.execute(query, (contract, _last(upto))).fetchall()
+        return [event_of(json.loads(document)) for (document,) in found]
+
+    def contract_event(self, contract: str, identity: str) -> ContractEvent | None:
+        """The event of a contract with that id."""
+        query = "SELECT position, document FROM contract_events WHERE contract = ? AND id = ?"
+        row = self._reader.execute(query, (contract, identity)).fetchone()
+        return ContractEvent(contract, row[0], event_of(json.loads(row[1]))) if row else None
+
     def refused(self, device: str, channel: str, start_ms: int, end_ms: int, upto: int | None = None) -> int:
         """How many readings of a channel in [start, end) could not be kept: the statement's count `rejected`.
 
@@ -210,13 +237,16 @@ class BlockStore:
 
     # --- lists for people -----------------------------------------------------------------------------------------
 
-    def rejected(self, day: date | None = None, device: str | None = None, limit: int = 100) -> list[Rejection]:
-        """What was not understood, the latest first: of one UTC day of arrival, or of one device, if given."""
+    def rejected(
+        self, day: date | None = None, device: str | None = None, limit: int = 100, position: int | None = None
+    ) -> list[Rejection]:
+        """What was not understood, the latest first: of one UTC day of arrival, one device or one batch, if given."""
         start = 0 if day is None else day_of(day) * 24 * HOUR_MS
         end = _FOR_EVER if day is None else start + 24 * HOUR_MS
         query = """SELECT position, number, arrival_ms, topic, device, part, reason, remedy, excerpt FROM rejected
-            WHERE arrival_ms >= ? AND arrival_ms < ? AND (? IS NULL OR device = ?) ORDER BY rowid DESC LIMIT ?"""
-        bounds = (start, end, device, device, limit)
+            WHERE arrival_ms >= ? AND arrival_ms < ? AND (? IS NULL OR device = ?) AND (? IS NULL OR position = ?)
+            ORDER BY rowid DESC LIMIT ?"""
+        bounds = (start, end, device, device, position, position, limit)
         return [Rejection(*row) for row in self._reader.execute(query, bounds).fetchall()]
 
     def unassigned(self) -> list[Unassigned]:
@@ -333,6 +363,16 @@ def _add_devices(db: sqlite3.Connection, increment: Increment) -> None:
         for each in increment.events
     ]
     db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
+    stated = [
+        (each.contract, each.event.id, each.position, json.dumps(each.event.document(), ensure_ascii=False))
+        for each in increment.contract_events
+    ]
+    db.executemany("INSERT INTO contract_events VALUES (?, ?, ?, ?)", stated)
+    # What was said of a register or a reading meters its hour again.
+    said = [each.event for each in increment.contract_events if each.event.device and each.event.channel]
+    said += [each.event for each in increment.contract_events if each.event.type == "meter_exchanged"]
+    dirty = {(event.device, event.start // HOUR_MS, increment.after.position) for event in said}
+    db.executemany("INSERT OR REPLACE INTO dirty VALUES (?, ?, ?)", dirty)
 
 
 def _add_lists(db: sqlite3.Connection, increment: Increment) -> None:

@@ -80,6 +80,12 @@ class Book:
             clock = rule.clock
             line = (device, channel, str(rule.resolution.normalize()), str(clock.ahead_ms), str(clock.behind_ms))
             digest.update("\t".join(line).encode() + b"\n")
+        parties: dict[Key, int] = {}
+        for terms in (contract.terms for contract in self.contracts):
+            for each in terms.devices:
+                parties.setdefault((terms.id, each.id), terms.data.clock_ahead)
+        for pair, ahead_ms in sorted(parties.items()):  # which events are whose
+            digest.update("\t".join((*pair, str(ahead_ms))).encode() + b"\n")
         return digest.hexdigest()
 
 

@@ -157,7 +157,7 @@ class Closer:
             status="final",
             keep=draft.keep,
             cut={"gateway": self.gateway, "batch": cut.position, "batch_sha256": cut.sha256.hex()},
-            events=source.events(period),
+            events=source.meter_ids(period),
         )
         number = 1 if last is None else last.document["number"] + 1
         sealed = self.signer.sign(

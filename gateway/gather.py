@@ -11,23 +11,26 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from contracts.event_text import Refused
+from contracts.events import Event
 from contracts.periods import rfc3339
 from contracts.readings import NO_BOOT, Clock, Ints, lateness, to_ticks
 from contracts.units import DAY_MS
 from gateway.block_format import ARRIVAL, LATE, MARK, NO_ROWS, TIME, Rows, marks
 from gateway.blocks import BlockStore
 from gateway.book import Book, ChannelRule, Key
+from gateway.hearing import Hearing
 from gateway.increment import Counts, DeviceEvent, EventKind, Increment, LastStatus, Rejection, Unassigned, date_of
 from gateway.journal import Batch, Tip
 from gateway.message import Message
-from gateway.payloads import Column, Event, Layout, Refusal, Rejected, Status, Telemetry, decode
+from gateway.payloads import Column, Layout, Refusal, Rejected, Status, Telemetry, decode
+from gateway.payloads.event import rejected_for
 
 _MOST_PARTS: Final = 32  # of one message that are listed one by one when they are not understood
 _EXCERPT_BYTES: Final = 200
 _LONGEST_TEXT: Final = 300
 _SERIES_BITS: Final = 43  # one channel's times, in ms, leave the bits above this one to the number of the channel
 _MOST_SERIES: Final = 1 << 19
-_NOT_PLAIN: Final = ("the event holds something that is not plain JSON, or is nested too deep", "send it flatter")
 
 
 class _Source(NamedTuple):
@@ -91,6 +94,7 @@ class Gathering:
         self._new_boots: list[tuple[str, int, str]] = []
         self._statuses: dict[str, LastStatus | None] = {}
         self._events: list[DeviceEvent] = []
+        self._hearing = Hearing(store, book)
         self._rejections: list[Rejection] = []
         self._too_large: list[Rejection] = []  # found later than the others, and in another order
         self._refused: Counter[tuple[str, str, int, int]] = Counter()
@@ -110,22 +114,22 @@ class Gathering:
         self.payload_bytes += len(source.message.payload)
         if decoded.refused:
             self._take_refused(decoded.refused, device, source, listed=not isinstance(content, Rejected))
-        if isinstance(content, Event) and not _plain(content.fields):
-            content = Rejected(*_NOT_PLAIN)
+        if isinstance(content, Event):
+            content = self._hear(content, source.position)
         if isinstance(content, Rejected):
             tally["rejected"] += 1
             self._rejections.append(_rejection(source, device, "", content.reason, content.remedy))
             return
         tally["decoded"] += 1
+        if isinstance(content, Event):
+            return
         assert device is not None, "only a rejected message has no device"
         if device not in self._book.devices:
             self._leave_unassigned(device, "", _readings_in(content), source)
         elif isinstance(content, Telemetry):
             self._take_telemetry(content, device, source)
-        elif isinstance(content, Status):
-            self._take_status(content, device, source)
         else:
-            self._take_event(content, device, source)
+            self._take_status(content, device, source)
 
     def _take_telemetry(self, content: Telemetry, device: str, source: _Source) -> None:
         places = self._places.setdefault(device, {})
@@ -204,9 +208,12 @@ class Gathering:
         meter = status.meter or last.meter
         self._statuses[device] = LastStatus(status.online, max(said_ms, last.said_ms), meter)
 
-    def _take_event(self, event: Event, device: str, source: _Source) -> None:
-        details = {**event.fields, "type": event.type, "by": event.by, "note": event.note}
-        self._happened(device, event.time_ms, "event", event.id, details, source)
+    def _hear(self, event: Event, position: int) -> Event | Rejected:
+        try:
+            self._hearing.hear(event, position)
+        except Refused as refused:
+            return rejected_for(*refused.faults)
+        return event
 
     def _happened(
         self, device: str, time_ms: int, kind: EventKind, identity: str, details: dict[str, Any], source: _Source
@@ -265,6 +272,7 @@ class Gathering:
             self._new_boots,
             {device: last for device, last in self._statuses.items() if last is not None},
             self._events,
+            list(self._hearing.heard.values()),
             self._in_order(),
             self._refused,
             list(self._unassigned.values()),
@@ -338,19 +346,10 @@ def late_of_many(owners: Ints, rows: Rows, newest: Ints, clock: Clock) -> Ints:
     return late[len(newest) :]
 
 
-def _readings_in(content: Telemetry | Status | Event) -> int:
+def _readings_in(content: Telemetry | Status) -> int:
     if not isinstance(content, Telemetry):
         return 0
     return sum(len(column.values) for column in content.columns.values())
-
-
-def _plain(value: Any, levels: int = 8) -> bool:
-    """Whether this is a JSON value, and not nested too deep to be written as one."""
-    if isinstance(value, dict):
-        return levels > 0 and all(_plain(each, levels - 1) for each in value.values())
-    if isinstance(value, list):
-        return levels > 0 and all(_plain(each, levels - 1) for each in value)
-    return value is None or isinstance(value, str | int | float)
 
 
 def _rejection(source: _Source, device: str | None, part: str, reason: str, remedy: str) -> Rejection:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
+from contracts.events import Event
 from contracts.readings import Ints
 from gateway.block_format import Rows
 from gateway.book import Key
 from gateway.journal import Tip
 
-EventKind = Literal["boot", "meter", "online", "offline", "event"]
+EventKind = Literal["boot", "meter", "online", "offline"]
 
 _FIRST_DAY: Final = date(1970, 1, 1)
 
@@ -72,7 +73,7 @@ class Unassigned:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvent:
-    """Something that happened to a device: a restart, another meter, its coming and going, or an event it reported.
+    """Something that happened to a device by its own word: a restart, another meter, its coming and going.
 
     `id` is unique for a device and kind, so that a redelivery is no second event; `details` are JSON values.
     """
@@ -83,6 +84,15 @@ class DeviceEvent:
     id: str
     details: Mapping[str, Any]
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContractEvent:
+    """An event of a contract, and the position of the journal batch in which it came."""
+
+    contract: str
+    position: int
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,7 @@ class Increment:
     boots: Sequence[tuple[str, int, str]]
     statuses: Mapping[str, LastStatus]
     events: Sequence[DeviceEvent]
+    contract_events: Sequence[ContractEvent]
     rejections: Sequence[Rejection]
     refused: Mapping[tuple[str, str, int, int], int]
     unassigned: Sequence[Unassigned]

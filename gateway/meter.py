@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.events import Event
 from contracts.judging import Key
 from contracts.metering import State, opening_state
 from contracts.periods import Period, rfc3339
@@ -11,10 +12,6 @@ from contracts.readings import Clock, Judged, Series, judge
 from contracts.statement import Input
 from contracts.terms import Terms
 from gateway.blocks import BlockStore
-
-# Events of a device that a statement's evidence holds: what its meters were judged by, and what was said of it. A new
-# `boot` stands beside each reading.
-EVIDENCE_KINDS = ("meter", "event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +44,18 @@ class Source:
         events = self.store.device_events(device, start, end, self.upto)
         return tuple(event.time_ms for event in events if event.kind == "meter")
 
-    def events(self, period: Period) -> Iterator[dict[str, Any]]:
-        """The devices' own events in the period, as the evidence holds them."""
+    def events(self) -> tuple[Event, ...]:
+        """Every event of the contract, in order of entry."""
+        return tuple(self.store.contract_events(self.terms.id, self.upto))
+
+    def meter_ids(self, period: Period) -> Iterator[dict[str, Any]]:
+        """The new meter ids that devices announced in the period, as the evidence holds them."""
         for device in self.terms.devices:
             for event in self.store.device_events(device.id, period.span.start, period.span.end, self.upto):
-                if event.kind in EVIDENCE_KINDS:
-                    details = {"details": event.details} if event.details else {}
+                if event.kind == "meter":
                     time = rfc3339(event.time_ms)
-                    yield {"device": device.id, "time": time, "type": event.kind, "id": event.id, **details}
+                    said = {"device": device.id, "time": time, "type": "meter", "id": event.id}
+                    yield {**said, "details": event.details}
 
     def first_opening(self, first: Period) -> State:
         """The state with which the contract's first period opens."""

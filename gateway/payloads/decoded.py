@@ -1,7 +1,9 @@
 """What a message says, once it is understood; and why, where it is not."""
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from contracts.events import Event
 
 Value = int | float | bool
 
@@ -68,26 +70,10 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something sensors cannot say, such as `serviced`; `fields` holds what belongs to its type.
-
-    `id` makes a redelivery the same event, not a second one: without one, it is the SHA-256 of topic and payload.
-    """
-
-    id: str
-    type: str
-    time_ms: int
-    by_arrival: bool
-    by: str | None = None
-    note: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Decoded:
     """A message understood in whole, in part (`refused` says what was not), or not at all (`Rejected`).
 
-    `device` is None where the topic does not name one.
+    `device` is None where the topic does not name one, as for events entered at the gateway.
     """
 
     device: str | None

@@ -1,16 +1,16 @@
-"""JSON payloads: readings, status and events, as interfaces (MQTT) describes them.
+"""JSON payloads: readings and status, as interfaces (MQTT) describes them.
 
 A message in which all is as it should be takes the short way, column by column. Anything else takes the careful
 way, set by set, which keeps every reading that can be understood and says why the others cannot. Both give the
 same columns for the same message.
 """
 
-import hashlib
 from typing import Any, Final
 
-from gateway.message import Message
-from gateway.payloads.decoded import Column, Decoded, Event, Fault, Refusal, Rejected, Status, Telemetry, Value
-from gateway.payloads.document import TWICE, is_sound, parse, with_every_key
+from gateway.message import Kind, Message
+from gateway.payloads.decoded import Column, Decoded, Fault, Refusal, Rejected, Status, Telemetry, Value
+from gateway.payloads.document import TWICE, parse, with_every_key
+from gateway.payloads.event import decode_event
 from gateway.payloads.fields import (
     EARLIEST_MS,
     LATEST_MS,
@@ -23,27 +23,25 @@ from gateway.payloads.layout import Layout, Shape, reshaped
 
 _NUMBERS: Final = frozenset({int, float, bool})
 _BOOTS: Final = frozenset({str, type(None)})
-_LONGEST_NOTE: Final = 4096
 _OURS: Final = 'send {"t": 1767225600000, "v": {"channel": 1.5}}, or a list of such objects'
 
 
 def decode(message: Message, layout: Layout) -> Decoded:
     """What the message says. A message is rejected only if nothing in it could be understood."""
+    if message.kind is Kind.EVENT:
+        return decode_event(message, None)
     address = layout.address(message.topic)
     if isinstance(address, Fault):
         return Decoded(None, Rejected(*address))
     purpose, device = address
+    if purpose == "event":
+        return decode_event(message, device)
     if message.cut is not None:
         reason = f"the payload has {message.cut.length} bytes, more than the gateway takes"
         return Decoded(device, Rejected(reason, "send smaller arrays"))
     if purpose == "telemetry":
         return _telemetry(message, device, layout.shape)
-    document = with_every_key(message.payload, parse(message.payload))
-    if isinstance(document, Fault):
-        return Decoded(device, Rejected(*document))
-    if not isinstance(document, dict):
-        return Decoded(device, Rejected("the payload is not a JSON object", 'send {"online": true} or the like'))
-    return _status(document, message, device) if purpose == "status" else _event(document, message, device)
+    return _status(message, device)
 
 
 # --- telemetry ------------------------------------------------------------------------------------------------
@@ -192,10 +190,15 @@ def _set_fault(each: Any) -> Fault | None:
     return None
 
 
-# --- status and events ------------------------------------------------------------------------------------------
+# --- status ------------------------------------------------------------------------------------------
 
 
-def _status(document: dict[str, Any], message: Message, device: str) -> Decoded:
+def _status(message: Message, device: str) -> Decoded:
+    document = with_every_key(message.payload, parse(message.payload))
+    if isinstance(document, Fault):
+        return Decoded(device, Rejected(*document))
+    if not isinstance(document, dict):
+        return Decoded(device, Rejected("the payload is not a JSON object", 'send {"online": true} or the like'))
     online = document.get("online")
     if type(online) is not bool:
         return Decoded(device, Rejected('"online" is missing or not true or false', 'send {"online": true, …}'))
@@ -207,36 +210,6 @@ def _status(document: dict[str, Any], message: Message, device: str) -> Decoded:
         moment, by_arrival = message.arrival_ms, True
     boot, firmware, meter = (_optional(document, key, 64, refused) for key in ("boot", "firmware", "meter"))
     return Decoded(device, Status(online, moment, by_arrival, boot, firmware, meter), tuple(refused))
-
-
-def _event(document: dict[str, Any], message: Message, device: str) -> Decoded:
-    kind = text(document.get("type"))
-    if isinstance(kind, Fault):
-        return Decoded(device, Rejected(f'"type": {kind.reason}', 'say what happened, such as "type": "serviced"'))
-    identity = document.get("id")
-    if identity is None:
-        topic = message.topic.encode("utf-8", "surrogateescape")
-        identity = hashlib.sha256(topic + b"\0" + message.payload).hexdigest()
-    elif isinstance(identity := text(identity, 128), Fault):
-        # A made-up id could turn a redelivery into a second service: an unusable one is no id at all.
-        return Decoded(device, Rejected(f'"id": {identity.reason}', identity.remedy + ", or leave it out"))
-    moment = time_ms(document["t"]) if "t" in document else message.arrival_ms
-    if isinstance(moment, Fault):
-        # What happened at an unknown time cannot be set against anything: the sender is to say it again.
-        return Decoded(device, Rejected(*moment))
-    refused: list[Refusal] = []
-    by = _optional(document, "by", 128, refused)
-    note = document.get("note")
-    if note is not None and (type(note) is not str or len(note) > _LONGEST_NOTE or not is_sound(note)):
-        refused.append(Refusal("note", "the note is not text or too long", f"use at most {_LONGEST_NOTE} characters"))
-        note = None
-    fields = {}
-    for key in document.keys() - {"id", "type", "t", "by", "note"}:
-        if is_sound(document[key]):
-            fields[key] = document[key]
-        else:
-            refused.append(Refusal(key[:128], "a key stands twice or a number is not finite", "send plain JSON"))
-    return Decoded(device, Event(identity, kind, moment, "t" not in document, by, note, fields), tuple(refused))
 
 
 def _optional(document: dict[str, Any], key: str, longest: int, refused: list[Refusal]) -> str | None:

@@ -191,7 +191,7 @@ def computed_again(stores: Stores, folder: Path) -> Document:
     opening = read_state(contract.terms, json.loads((folder / "evidence" / "opening.json").read_bytes()))
     again = compute_period(
         contract, period, opening, source.period(period), status="final", keep=lambda _: None, cut=document["input"],
-        events=source.events(period),
+        events=source.meter_ids(period),
     )  # fmt: skip
     return again.document
 

@@ -64,6 +64,11 @@ def status(arrival_ms: int, device: str = "dev-1", retained: bool = False, **con
     return Message(f"status/{device}", json.dumps(content).encode(), arrival_ms, retained=retained)
 
 
+def event(arrival_ms: int, device: str = "dev-1", **content: Any) -> Message:
+    """An event as a technician's tool reports it."""
+    return Message(f"event/{device}", json.dumps(content).encode(), arrival_ms)
+
+
 def a_busy_day(seed: int, count: int = 300) -> list[Message]:
     """Messages of a day with everything in it: disorder, repetition, conflicts, restarts, nonsense and strangers."""
     chance = random.Random(seed)
@@ -84,7 +89,7 @@ def a_busy_day(seed: int, count: int = 300) -> list[Message]:
                     telemetry(one, arrival_ms, device="stranger"),
                     Message("telemetry/dev-1", b'{"t": ', arrival_ms),
                     status(arrival_ms, online=chance.random() < 0.5, meter=chance.choice("KL"), t=arrival_ms - 5),
-                    Message("event/dev-1", json.dumps({"type": "serviced", "n": number % 5}).encode(), arrival_ms),
+                    event(arrival_ms, type="serviced", by="Ann", id=f"service-{number % 5}"),
                     messages[-1] if messages else telemetry(one, arrival_ms),
                 ]
             )

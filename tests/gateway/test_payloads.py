@@ -1,6 +1,5 @@
 """What a device sends is understood, or it is told why not; nothing is lost without a word."""
 
-import hashlib
 import json
 import math
 from typing import Any
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.message import Cut, Message
-from gateway.payloads import Event, Layout, Refusal, Status, Telemetry, decode
+from gateway.payloads import Layout, Refusal, Status, Telemetry, decode
 from gateway.payloads.document import parse
 from gateway.payloads.fields import EARLIEST_MS, LATEST_MS
 from gateway.payloads.json import _careful, _quick_list, _quick_set
@@ -252,7 +251,7 @@ def test_whatever_is_sent_there_is_an_answer(payload: bytes, topic: str) -> None
             assert all(EARLIEST_MS <= time < LATEST_MS for time in column.times_ms)
 
 
-# --- status and events --------------------------------------------------------------------------------
+# --- status --------------------------------------------------------------------------------
 
 
 def test_a_status_says_who_is_there() -> None:
@@ -270,39 +269,6 @@ def test_a_status_keeps_what_is_good_in_it() -> None:
     assert '"online"' in rejected(sent({"on": True}, "status/a")).reason
     assert '"online"' in rejected(sent(b'{"online": true, "online": false}', "status/a")).reason
     assert "not a JSON object" in rejected(sent([1], "status/a")).reason
-
-
-def test_an_event_without_an_id_is_the_same_when_it_comes_again() -> None:
-    """A redelivered service report is one service: its id is the SHA-256 of topic and payload."""
-    payload = json.dumps({"type": "serviced", "t": NEW_YEAR_MS, "by": "M. Peeters", "hours": 2000}).encode()
-    once, again = sent(payload, "event/comp-01").content, sent(payload, "event/comp-01").content
-    identity = hashlib.sha256(b"event/comp-01\0" + payload).hexdigest()
-    expected = Event(identity, "serviced", NEW_YEAR_MS, False, "M. Peeters", None, {"hours": 2000})
-    assert once == again == expected
-    elsewhere = sent(payload, "event/comp-02").content
-    assert isinstance(elsewhere, Event)
-    assert elsewhere.id != identity
-
-
-@pytest.mark.parametrize(
-    ("event", "reason"),
-    [
-        ({"t": NEW_YEAR_MS}, '"type"'),
-        ({"type": "serviced", "id": ""}, '"id"'),
-        ({"type": "serviced", "t": 1_767_225_600}, "in seconds"),
-        ({"type": {"x": 1}}, '"type"'),
-    ],
-)
-def test_an_event_that_cannot_be_placed_is_rejected(event: dict[str, object], reason: str) -> None:
-    """An event without a type, a usable id or an understandable time is sent back to its sender."""
-    assert reason in rejected(sent(event, "event/a")).reason
-
-
-def test_an_event_keeps_only_what_can_be_written_again() -> None:
-    """Fields that are not plain JSON are refused one by one, with the event standing."""
-    decoded = sent(b'{"type": "serviced", "id": "7", "a": NaN, "b": {"c": 1, "c": 2}, "d": [1], "note": 5}', "event/a")
-    assert decoded.content == Event("7", "serviced", ARRIVAL_MS, True, fields={"d": [1]})
-    assert {refusal.where for refusal in decoded.refused} == {"a", "b", "note"}
 
 
 def test_a_refusal_names_its_place_in_a_single_object() -> None:
