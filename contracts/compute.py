@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 
 from contracts.canonical import readable, sha256
+from contracts.carried import State
 from contracts.contract import Contract
+from contracts.events import Docket, Event
 from contracts.evidence import Entry, Manifest, Part, header, reading_parts, tzdata_version
 from contracts.judging import Key
-from contracts.metering import State, opening_state
-from contracts.periods import Period, period_named, periods_until
+from contracts.metering import opening_devices
+from contracts.periods import Period, period_named, periods_until, rfc3339
 from contracts.readings import Clock, Ints, Judged, judge
 from contracts.state import state_document
-from contracts.statement import Input, Metered, draft, meter_period
+from contracts.statement import Input, draft, holidays_of, meter_period
 from contracts.table import Table
 from contracts.terms import Terms
-
-Event = Mapping[str, Any]
+from contracts.told import decisions_of
+from contracts.usage import Metered
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,22 @@ def compute_period(
     status: str,
     keep: Callable[[Part], None],
     cut: dict[str, Any] | None = None,
-    events: Iterable[Event] = (),
     tzdata: str | None = None,
 ) -> Outcome:
     """The statement of one period and its evidence, each part of which is handed to `keep` as it is made.
 
-    `cut` names the journal position up to which readings are in; `events` are the period's, as the evidence holds
-    them; `tzdata` is the version of the time zone rules to name, where it is not the one in use.
+    `cut` names the journal position up to which readings are in; `tzdata` is the version of the time zone rules to
+    name, where it is not the one in use.
     """
     terms = contract.terms
-    metered, closing = meter_period(terms, period, opening, given)
-    document = draft(contract, period, metered, status=status)
+    holidays = holidays_of(terms, period) if given.holidays is None else given.holidays
+    metered, devices = meter_period(terms, period, opening, given)
+    document, carried = draft(
+        contract, period, metered, opening.carried, given.docket, status=status, holidays=holidays
+    )
+    closing = State(period.span.end, devices, carried)
     closing_part = Part("closing.json", readable(state_document(terms, closing)))
-    lines = [json.dumps(event, ensure_ascii=False, sort_keys=True) for event in events]
+    lines = [json.dumps(event, ensure_ascii=False, sort_keys=True) for event in event_documents(given)]
     manifest = Manifest(events=len(lines))
     opening_part = Part("opening.json", readable(state_document(terms, opening)))
     events_part = Part("events.jsonl", "".join(f"{line}\n" for line in lines).encode())
@@ -64,7 +69,16 @@ def compute_period(
         keep(manifest.take(part))
     late = {(each.device.id, channel): counts.late for each in metered for channel, counts in each.counts.items()}
     rejected = {(each.device.id, channel): count for each in metered for channel, count in each.refused.items()}
-    head = header(contract, period, manifest, cut=cut, tzdata=tzdata or tzdata_version(), late=late, rejected=rejected)
+    head = header(
+        contract,
+        period,
+        manifest,
+        cut=cut,
+        tzdata=tzdata or tzdata_version(),
+        holidays=holidays,
+        late=late,
+        rejected=rejected,
+    )
     keep(head)
     document["closing_state_sha256"] = sha256(closing_part.data)
     document["evidence"] = {
@@ -78,8 +92,21 @@ def compute_period(
     return Outcome(document, closing)
 
 
+def event_documents(given: Input) -> Iterable[dict[str, Any]]:
+    """What the evidence of a period holds beside readings: new meter ids the devices announced, and people's events."""
+    for device, times in sorted(given.meter_ids.items()):
+        for time in times:
+            yield {"type": "meter", "device": device, "time": rfc3339(time)}
+    for event in given.docket.events:
+        yield event.document()
+
+
 def compute(
-    contract: Contract, table: Table, period_name: str, keep: Callable[[Part], None] = lambda _: None
+    contract: Contract,
+    table: Table,
+    period_name: str,
+    keep: Callable[[Part], None] = lambda _: None,
+    events: Iterable[Event] = (),
 ) -> dict[str, Any]:
     """A statement from files alone: every period since the contract began, in order, the named one as the result.
 
@@ -87,14 +114,22 @@ def compute(
     """
     terms = contract.terms
     period = period_named(terms, period_name)
-    clock = Clock.of(terms)
-    judged = {key: judge(columns, clock) for key, columns in table.columns(terms).items()}
+    clock, docket = Clock.of(terms), Docket.of(events)
+    decisions = {device.id: decisions_of(terms, docket, device.id) for device in terms.devices}
+    judged = {
+        key: judge(columns, clock, decisions[key[0]].get(key[1], ())) for key, columns in table.columns(terms).items()
+    }
     earlier = periods_until(terms, period)[:-1]
     first = earlier[0] if earlier else period
-    state = opening_state(terms, first, {key: found.series() for key, found in judged.items()})
+    devices = opening_devices(terms, first, {key: found.series() for key, found in judged.items()})
+    state = State(first.span.start, devices)
     for past in earlier:
-        _, state = meter_period(terms, past, state, Input(judged))
-    given = Input(judged, table.refused_in(period.span.start, period.span.end))
+        given = Input(judged, docket=docket.touching(past.span))
+        metered, devices = meter_period(terms, past, state, given)
+        _, carried = draft(contract, past, metered, state.carried, given.docket, status="computed")
+        state = State(past.span.end, devices, carried)
+    refused = table.refused_in(period.span.start, period.span.end)
+    given = Input(judged, refused, docket=docket.touching(period.span))
     return compute_period(contract, period, state, given, status="computed", keep=keep).document
 
 

@@ -14,7 +14,10 @@ Readings come in order of time, each judged against the *baseline*, the last acc
 5. anything else                                     → quarantined: not billed, no baseline
 
 *Plausible* is a step of at most `max_rate` × time since the baseline, and one tick; any step without `max_rate`.
-A new meter id makes the next reading a new baseline without a step.
+A new meter id makes the next reading a new baseline without a step; where a person gave the old meter's closing and
+the new one's opening register, the old closing is the last step and the new opening the baseline. A person may also
+decide what rules 3 and 5 set aside: accepting bills a higher value's step and makes a lower one the baseline without
+billing; discarding is, for the counter, as if it had never come. What follows is judged from there.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from contracts.readings import Flags, Ints, Series
+from contracts.readings import Decision, Flags, Ints, Series
 from contracts.terms import Terms
+from contracts.told import Exchange
 
 READ_ERROR = "read error: the register went on from where it was, or lower still"
 STILL_WAITING = "low, and the period ended before the next reading could tell a reset from an error"
@@ -34,6 +38,10 @@ RESTARTED = "the device announced a restart, and the register began at zero"
 RESET = "the register began at zero, and counted on from there"
 WRAPPED = "the register went around its end"
 EXCHANGED = "the device announced a new meter; counting goes on from its first reading"
+READ_OUT = "a person read the old meter's closing and the new one's opening register"
+NOT_READ_OUT = "a person gave the old meter's closing register, which cannot be right; counting goes on from the new"
+ACCEPTED = "a person accepted the reading"
+DISCARDED = "a person discarded the reading"
 TOO_FAST = "a jump beyond max_rate"
 TOO_LOW = "lower than the register, and neither a reset nor a wrap"
 
@@ -61,6 +69,10 @@ class Register:
     def can_be_reset(self, ticks: int) -> bool:
         """Is the value as low as a register can be after a reset?"""
         return self.reset_below is None or ticks < self.reset_below
+
+    def wraps(self, difference: int, elapsed_ms: int) -> bool:
+        """Can a lower reading be the register after it went around its end?"""
+        return difference < 0 and self.width is not None and self.plausible(difference + self.width, elapsed_ms)
 
     def plausible(self, step: int, elapsed_ms: int) -> bool:
         """Can the register have moved that far in that time?"""
@@ -101,6 +113,7 @@ class Flag:
     """Readings that are not billed: when, their value, how far above the baseline, and why; kept for a decision.
 
     `linked` says that it is plausible from the flag right before it: such readings are one case for a person.
+    `decided` ones wait for nobody.
     """
 
     first: int
@@ -110,6 +123,7 @@ class Flag:
     excess: int
     reason: str
     linked: bool = False
+    decided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +166,19 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Announcements:
-    """What a device said of itself, in order of time: restarts (a new `boot`) and meter ids not seen before."""
+    """What was said of a register, in order of time: restarts (a new `boot`), meter ids not seen before, and by people
+    the registers of an exchanged meter and decisions on readings set aside.
+    """
 
     restarts: tuple[int, ...] = ()
-    exchanges: tuple[int, ...] = ()
+    meter_ids: tuple[int, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    def decided(self, time: int, ticks: int) -> bool | None:
+        """Whether a person accepted the reading or discarded it; None if nobody decided."""
+        said = [each.accepted for each in self.decisions if each.time == time and each.ticks in (None, ticks)]
+        return said[-1] if said else None
 
 
 def count_steps(register: Register, state: Counting, series: Series, said: Announcements) -> Steps:
@@ -164,31 +187,50 @@ def count_steps(register: Register, state: Counting, series: Series, said: Annou
     Long runs that rule 1 accepts are taken at once; every other reading goes through the rules one by one.
     """
     steps = Steps(state=state)
-    moments = sorted({*said.restarts, *said.exchanges})
+    moments = sorted({*said.restarts, *said.meter_ids, *(each.time for each in said.exchanges)})
     ordinary = _ordinary(register, series, moments)
     exceptions = np.flatnonzero(~ordinary)
     place, count = 0, len(series.times)
     while place < count:
         time = int(series.times[place])
         while moments and moments[0] <= time:
-            _announce(steps, said, moments.pop(0))
+            _announce(register, steps, said, moments.pop(0))
         if ordinary[place] and _stands_on(steps.state, series, place - 1):
             later = exceptions[np.searchsorted(exceptions, place) :]
             end = int(later[0]) if len(later) else count
             _take_run(steps, series, place, end)
             place = end
         else:
-            _judge(register, steps, time, int(series.ticks[place]))
+            ticks = int(series.ticks[place])
+            _judge(register, steps, time, ticks, said.decided(time, ticks))
             place += 1
     for moment in moments:
-        _announce(steps, said, moment)
+        _announce(register, steps, said, moment)
     return steps
 
 
-def _announce(steps: Steps, said: Announcements, moment: int) -> None:
+def _announce(register: Register, steps: Steps, said: Announcements, moment: int) -> None:
     restarted = steps.state.restarted or moment in said.restarts
-    exchanged = steps.state.exchanged or moment in said.exchanges
+    exchanged = steps.state.exchanged or moment in said.meter_ids
     steps.state = replace(steps.state, restarted=restarted, exchanged=exchanged)
+    for exchange in said.exchanges:
+        if exchange.time == moment:
+            _exchange(register, steps, exchange)
+
+
+def _exchange(register: Register, steps: Steps, exchange: Exchange) -> None:
+    """A person read both meters: the old one's last step counts, and counting goes on from the new one's register."""
+    baseline, low = steps.state.baseline, steps.state.low
+    if low is not None and low.count:
+        steps.flags.append(flag_low(low, READ_ERROR))
+    if baseline is not None:
+        step = exchange.old - baseline.ticks
+        right = register.plausible(step, exchange.time - baseline.time)
+        if right:
+            steps.add(baseline.time, exchange.time, step)
+        reason = READ_OUT if right else NOT_READ_OUT
+        steps.breaks.append(Break(exchange.time, exchange.old, exchange.new, step if right else 0, reason))
+    steps.state = Counting(Baseline(exchange.time, exchange.new))
 
 
 def _ordinary(register: Register, series: Series, announced: list[int]) -> Flags:
@@ -228,8 +270,8 @@ def _take_run(steps: Steps, series: Series, start: int, end: int) -> None:
     steps.state = Counting(Baseline(int(series.times[end - 1]), int(series.ticks[end - 1])))
 
 
-def _judge(register: Register, steps: Steps, time: int, ticks: int) -> None:
-    """Put one reading through the rules, in their order."""
+def _judge(register: Register, steps: Steps, time: int, ticks: int, decided: bool | None) -> None:
+    """Put one reading through the rules, in their order; `decided` is what a person said of it."""
     state = steps.state
     baseline = state.baseline
     if baseline is None or state.exchanged:
@@ -242,14 +284,40 @@ def _judge(register: Register, steps: Steps, time: int, ticks: int) -> None:
         _accept(steps, time, ticks, difference, error=state.low)
     elif state.restarted and difference < 0 and register.can_be_reset(ticks) and register.plausible(ticks, elapsed):
         _accept(steps, time, ticks, ticks, error=state.low, reason=RESTARTED)
+    elif decided is not None and not _proves(register, state, baseline, time, ticks):
+        _decided(steps, time, ticks, accepted=decided)
     elif state.low is not None:
         _decide(register, steps, state.low, time, ticks)
     elif difference < 0 and register.reset_below is not None and ticks < register.reset_below:
         steps.state = replace(state, low=Low(ticks, time, time, 1))
-    elif difference < 0 and register.width is not None and register.plausible(difference + register.width, elapsed):
-        _accept(steps, time, ticks, difference + register.width, reason=WRAPPED)
+    elif register.wraps(difference, elapsed):
+        _accept(steps, time, ticks, difference + (register.width or 0), reason=WRAPPED)
     else:
         _quarantine(register, steps, time, ticks)
+
+
+def _proves(register: Register, state: Counting, baseline: Baseline, time: int, ticks: int) -> bool:
+    """Do rules 3 or 4 accept the reading, so that there is nothing for a person to decide?"""
+    if state.low is not None:
+        return ticks > state.low.ticks and register.plausible(ticks - state.low.ticks, time - state.low.latest)
+    waits = register.reset_below is not None and ticks < register.reset_below
+    return not waits and register.wraps(ticks - baseline.ticks, time - baseline.time)
+
+
+def _decided(steps: Steps, time: int, ticks: int, *, accepted: bool) -> None:
+    """A person decided a reading that the rules set aside."""
+    baseline, low = steps.state.baseline, steps.state.low
+    assert baseline is not None, "without a baseline a reading is one"
+    difference = ticks - baseline.ticks
+    if not accepted:
+        steps.flags.append(Flag(time, time, 1, ticks, 0, DISCARDED, decided=True))
+    elif difference >= 0:
+        _accept(steps, time, ticks, difference, error=low, reason=ACCEPTED)
+    else:
+        if low is not None and low.count:
+            steps.flags.append(flag_low(low, READ_ERROR))
+        steps.breaks.append(Break(time, baseline.ticks, ticks, 0, ACCEPTED))
+        steps.state = Counting(Baseline(time, ticks))
 
 
 def _decide(register: Register, steps: Steps, low: Low, time: int, ticks: int) -> None:
@@ -296,9 +364,14 @@ def _quarantine(register: Register, steps: Steps, time: int, ticks: int) -> None
 
 
 def cases(flags: list[Flag]) -> Iterator[list[Flag]]:
-    """Flags as a person decides them: three or more in a row that explain each other are one case (semantics §3)."""
+    """Flags as a person decides them: three or more in a row that explain each other are one case (semantics §3).
+
+    What is decided already is none.
+    """
     runs: list[list[Flag]] = []
     for flag in flags:
+        if flag.decided:
+            continue
         if flag.linked and runs:
             runs[-1].append(flag)
         else:

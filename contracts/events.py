@@ -172,3 +172,6 @@ class Docket:
         if event.type == "contested" or (event.type == "decision" and not event.on_reading):
             return False  # it comes along with what it is about
         return span.start <= event.start < span.end
+
+
+NO_EVENTS = Docket((), frozenset(), {})

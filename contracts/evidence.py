@@ -241,6 +241,7 @@ def header(
     *,
     cut: dict[str, Any] | None,
     tzdata: str,
+    holidays: Mapping[str, Iterable[date]],
     late: Mapping[Key, int],
     rejected: Mapping[Key, int],
 ) -> Part:
@@ -258,7 +259,7 @@ def header(
         "terms_sha256": contract.sha256,
         "cut": cut,
         "tzdata": tzdata,
-        "holidays": {},
+        "holidays": {promise: [day.isoformat() for day in days] for promise, days in sorted(holidays.items())},
         "late": _by_device(late),
         "rejected": _by_device(rejected),
         "parts": [entry.document() for entry in sorted(manifest.entries, key=lambda entry: entry.path)],

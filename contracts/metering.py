@@ -13,13 +13,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from contracts.conditions import Condition
-from contracts.counter import Announcements, Baseline, Counting
-from contracts.judging import Key, Window, judge_condition, runs_at
+from contracts.counter import Baseline, Counting
+from contracts.judging import Key, Runs, Verdict, Window, judge_condition, runs_at
 from contracts.meters import METERING, MeterState, Sight, Totals
 from contracts.periods import Period, Span, in_force
 from contracts.readings import NO_BOOT, NOTHING, Series
+from contracts.service import ServiceState, serve
+from contracts.stretches import Stretches
 from contracts.terms import Device, Terms
-from contracts.timeline import Held
+from contracts.timeline import Held, Timeline
+from contracts.told import NOTHING_TOLD, Told
+from contracts.watch import ALIVE, Watch, watches, watches_life
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +36,29 @@ class DeviceState:
     held: Mapping[Key, Held] = field(default_factory=dict)
     runs: Mapping[Condition, int] = field(default_factory=dict)
     meters: Mapping[str, MeterState] = field(default_factory=dict)
+    services: Mapping[str, ServiceState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Where a contract stands at the edge of a period."""
+class Stretch:
+    """What a device's meters measured over a stretch, and what its promises saw: conditions, and overdue services."""
 
-    at: int
-    devices: Mapping[str, DeviceState] = field(default_factory=dict)
+    totals: Mapping[str, Totals]
+    watched: Mapping[Watch, Timeline] = field(default_factory=dict)
+    overdue: Mapping[str, Stretches] = field(default_factory=dict)
 
 
 def keys_of(terms: Terms, device: str) -> set[Key]:
     """Every (device, channel) whose readings the meters of a device look at, all its own channels included."""
     conditions = [c for meter in terms.meters.values() for c in (meter.condition, meter.only_when) if c is not None]
+    conditions += watches(terms).values()
     pairs = {(other or device, channel) for condition in conditions for other, channel in terms.compared(condition)}
     watched = {other for other, channel in pairs if terms.hold_ms(channel) is None}
     return pairs | {(each, channel) for each in {device, *watched} for channel in terms.channels}
 
 
-def opening_state(terms: Terms, first: Period, readings: Mapping[Key, Series]) -> State:
-    """The state with which a contract's first period opens: what the readings before it left behind.
+def opening_devices(terms: Terms, first: Period, readings: Mapping[Key, Series]) -> dict[str, DeviceState]:
+    """How each device opens a contract's first period: what the readings before it left behind.
 
     A value may still hold from before, and may be a counter's first baseline.
     """
@@ -59,7 +66,7 @@ def opening_state(terms: Terms, first: Period, readings: Mapping[Key, Series]) -
     for device in terms.devices:
         mine = {key: readings[key] for key in keys_of(terms, device.id) if key in readings}
         devices[device.id] = _pass(device.id, DeviceState(0), mine, first.span.start)
-    return State(first.span.start, devices)
+    return devices
 
 
 def begin_period(state: DeviceState) -> DeviceState:
@@ -76,15 +83,15 @@ def advance(
     end: int,
     *,
     closing: bool,
-    exchanges: tuple[int, ...] = (),
-) -> tuple[dict[str, Totals], DeviceState]:
+    told: Told = NOTHING_TOLD,
+) -> tuple[Stretch, DeviceState]:
     """Go on from where `state` stands to `end` within the period, metering while the device is in force.
 
     `readings` are those that stand, from `state.at` on. Unless `closing`, metering stops at the last moment that is
-    settled, and the state says where. `exchanges` are the times of new meter ids of the device.
+    settled, and the state says where. `told` is what was said of the device.
     """
     force = in_force(terms, device, period)
-    totals = dict.fromkeys(terms.meters, Totals())
+    stretch = Stretch(dict.fromkeys(terms.meters, Totals()))
     if state.at < min(end, force.start):
         state = _pass(device.id, state, readings, min(end, force.start))
     if state.at == force.start and force.length_ms and not state.entered:
@@ -92,10 +99,10 @@ def advance(
     until = min(end, force.end)
     if state.entered and state.at < until:
         closes = closing or until == force.end
-        totals, state = _meter(terms, device.id, state, readings, until, closes, exchanges)
+        stretch, state = _meter(terms, device.id, state, readings, until, closes, told)
     if force.end <= state.at < end:
         state = _pass(device.id, state, readings, end)
-    return totals, state
+    return stretch, state
 
 
 def _pass(device: str, state: DeviceState, readings: Mapping[Key, Series], end: int) -> DeviceState:
@@ -114,7 +121,8 @@ def _enter_force(terms: Terms, device: str, state: DeviceState, readings: Mappin
         followed = len(window.series.get(key, NOTHING).between(state.at, state.at + 1).times)
         if held and not followed and window.track(*key).known[0]:
             meters[name] = MeterState(counting=Counting(Baseline(*held)))
-    return replace(state, entered=True, meters=meters)
+    services = {duty.id: ServiceState(state.at) for duty in terms.obligations if duty.service is not None}
+    return replace(state, entered=True, meters=meters, services=services)
 
 
 def _meter(
@@ -124,28 +132,58 @@ def _meter(
     readings: Mapping[Key, Series],
     end: int,
     closing: bool,
-    exchanges: tuple[int, ...],
-) -> tuple[dict[str, Totals], DeviceState]:
+    told: Told,
+) -> tuple[Stretch, DeviceState]:
     if end <= state.at:
-        return dict.fromkeys(terms.meters, Totals()), state
+        return Stretch(dict.fromkeys(terms.meters, Totals())), state
     window = _window(terms, state, readings, end)
-    verdicts = {
-        (name, role): judge_condition(window, device, condition, state.runs, closing)
+    verdicts = _verdicts(terms, window, device, state.runs, closing)
+    settled = min([end, *(verdict.settled for verdict in verdicts.values())])
+    if settled < end:
+        return _meter(terms, device, state, readings, settled, closing, told)
+    moments, boot = _restarts(device, state, readings, end)
+    sight = Sight(terms, device, window, verdicts, moments, told, closing)
+    totals, meters = {}, {}
+    for name, meter in terms.meters.items():
+        totals[name], meters[name] = METERING[meter.kind](sight, name, state.meters.get(name, MeterState()))
+    overdue, services = _services(sight, state)
+    stretch = Stretch(totals, _watched(sight), overdue)
+    runs = {} if closing else runs_at(list(verdicts.values()), state.runs, end)
+    held = _held_at(state, readings, end)
+    return stretch, DeviceState(end, state.entered, boot, held, runs, meters, services)
+
+
+def _verdicts(terms: Terms, window: Window, device: str, runs: Runs, closing: bool) -> dict[tuple[str, str], Verdict]:
+    """Every condition that meters and promises of the device look at; each is judged once, whoever names it."""
+    asked = {
+        (name, role): condition
         for name, meter in terms.meters.items()
         for role, condition in (("measured", meter.condition), ("only_when", meter.only_when))
         if condition is not None
     }
-    settled = min([end, *(verdict.settled for verdict in verdicts.values())])
-    if settled < end:
-        return _meter(terms, device, state, readings, settled, closing, exchanges)
-    moments, boot = _restarts(device, state, readings, end)
-    said = Announcements(moments, tuple(moment for moment in exchanges if state.at <= moment < end))
-    sight = Sight(terms, device, window, verdicts, said, closing)
-    totals, meters = {}, {}
-    for name, meter in terms.meters.items():
-        totals[name], meters[name] = METERING[meter.kind](sight, name, state.meters.get(name, MeterState()))
-    runs = {} if closing else runs_at(list(verdicts.values()), state.runs, end)
-    return totals, DeviceState(end, state.entered, boot, _held_at(state, readings, end), runs, meters)
+    asked |= watches(terms)
+    judged: dict[Condition, Verdict] = {}
+    for condition in asked.values():
+        if condition not in judged:
+            judged[condition] = judge_condition(window, device, condition, runs, closing)
+    return {place: judged[condition] for place, condition in asked.items()}
+
+
+def _watched(sight: Sight) -> dict[Watch, Timeline]:
+    found = {watch: sight.verdicts[watch].timeline.merged() for watch in watches(sight.terms)}
+    if watches_life(sight.terms):
+        found[ALIVE] = sight.window.alive(sight.device).merged()
+    return found
+
+
+def _services(sight: Sight, state: DeviceState) -> tuple[dict[str, Stretches], dict[str, ServiceState]]:
+    overdue, services = {}, {}
+    for duty in sight.terms.obligations:
+        if duty.service is not None:
+            meter = state.meters.get(duty.service.of or "", MeterState())
+            before = state.services.get(duty.id, ServiceState(sight.span.start))
+            overdue[duty.id], services[duty.id] = serve(sight, duty.service, before, meter, sight.told)
+    return overdue, services
 
 
 def _window(terms: Terms, state: DeviceState, readings: Mapping[Key, Series], end: int) -> Window:

@@ -21,9 +21,10 @@ from contracts.counter import (
 )
 from contracts.judging import Verdict, Window
 from contracts.periods import Span
-from contracts.readings import NOTHING, Ints
+from contracts.readings import NOTHING, Ints, Series
 from contracts.terms import MeterKind, Terms
 from contracts.timeline import FALSE, TRUE, UNKNOWN, States, Timeline, constant, lasting, overlay
+from contracts.told import Told
 from contracts.units import DAY_MS
 
 LOOK_BACK_MS = 7 * DAY_MS
@@ -80,13 +81,21 @@ class Sight:
     device: str
     window: Window
     verdicts: Mapping[tuple[str, str], Verdict]
-    said: Announcements
+    restarts: tuple[int, ...]
+    told: Told
     closing: bool
 
     @property
     def span(self) -> Span:
         """The stretch."""
         return self.window.span
+
+    def announcements(self, channel: str) -> Announcements:
+        """What was said of a register."""
+        told = self.told.within(self.span)
+        exchanges = tuple(each for each in told.exchanges if each.channel == channel)
+        # A meter that is read out is no new one to any of the device's registers.
+        return Announcements(self.restarts, told.meter_ids, exchanges, told.decisions.get(channel, ()))
 
     def measured(self, name: str) -> Timeline:
         """The condition of a duration or a count."""
@@ -106,11 +115,33 @@ class Sight:
         states = np.where(measured.states == UNKNOWN, UNKNOWN, TRUE).astype(np.int8)
         return Timeline(self.span, measured.starts, states)
 
+    def beginnings(self, name: str, state: MeterState) -> tuple[Ints, tuple[int, int] | None]:
+        """When the condition of a count became true, and its last known state after."""
+        return beginnings(self.measured(name), state.before)
+
     def seen(self, name: str, state: MeterState) -> tuple[int, int, bool]:
         """Known time, gaps that begin here, and whether the stretch ends in one."""
         known = self.knowledge(name).merged()
         gaps = int(np.count_nonzero(known.states == UNKNOWN)) - int(state.in_gap and known.states[0] == UNKNOWN)
         return known.time_in(TRUE), gaps, bool(known.states[-1] == UNKNOWN)
+
+
+def beginnings(timeline: Timeline, before: tuple[int, int] | None) -> tuple[Ints, tuple[int, int] | None]:
+    """When a condition became true: known false before, at most seven days back, and known true now.
+
+    `before` is the last known state before the timeline and until when it was known; given back as it is at the end.
+    """
+    runs = timeline.merged()
+    known = np.flatnonzero(runs.states != UNKNOWN)
+    if not len(known):
+        return np.zeros(0, np.int64), before
+    states, starts = runs.states[known], runs.starts[known]
+    ends = np.append(runs.starts[1:], runs.span.end)[known]
+    before_state, before_until = before or (TRUE, 0)
+    previous = np.concatenate([[before_state], states[:-1]])
+    until = np.concatenate([[before_until], ends[:-1]])
+    became = (states == TRUE) & (previous == FALSE) & (starts - until < LOOK_BACK_MS)
+    return starts[became], (int(states[-1]), int(ends[-1]))
 
 
 def _meter_integral(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
@@ -141,27 +172,16 @@ def _meter_duration(sight: Sight, name: str, state: MeterState) -> tuple[Totals,
 
 
 def _meter_count(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
-    """Times the condition became true: known false before, at most seven days back, and known true now."""
-    runs = sight.measured(name).merged()
-    known = np.flatnonzero(runs.states != UNKNOWN)
-    states, starts = runs.states[known], runs.starts[known]
-    ends = np.append(runs.starts[1:], runs.span.end)[known]
-    before_state, before_until = state.before or (TRUE, 0)
-    previous = np.concatenate([[before_state], states[:-1]]) if len(known) else states
-    until = np.concatenate([[before_until], ends[:-1]]) if len(known) else starts
-    became = (states == TRUE) & (previous == FALSE) & (starts - until < LOOK_BACK_MS)
-    gates = sight.gate(name).at(starts[became])
+    """Times the condition became true."""
+    moments, before = sight.beginnings(name, state)
+    gates = sight.gate(name).at(moments)
     on, off, unknown = (int(np.count_nonzero(gates == which)) for which in (TRUE, FALSE, UNKNOWN))
     known_ms, gaps, in_gap = sight.seen(name, state)
-    before = (int(states[-1]), int(ends[-1])) if len(known) else state.before
     return Totals(on, off, unknown, known_ms, gaps), replace(state, in_gap=in_gap, before=before)
 
 
 def _meter_counter(sight: Sight, name: str, state: MeterState) -> tuple[Totals, MeterState]:
-    channel = sight.terms.meters[name].counter
-    assert channel is not None, "dispatched by kind"
-    series = sight.window.series.get((sight.device, channel), NOTHING).between(sight.span.start, sight.span.end)
-    steps = count_steps(Register.of(sight.terms, name), state.counting, series, sight.said)
+    steps, series = _steps(sight, name, state)
     low = steps.state.low
     if sight.closing and low is not None and low.count:
         steps.flags.append(flag_low(low, STILL_WAITING))
@@ -176,23 +196,46 @@ def _meter_counter(sight: Sight, name: str, state: MeterState) -> tuple[Totals, 
     return totals, MeterState(steps.state, None, under_way, in_gap)
 
 
+def _steps(sight: Sight, name: str, state: MeterState) -> tuple[Steps, Series]:
+    """The register's readings of the stretch, and the steps they are judged to be."""
+    channel = sight.terms.meters[name].counter
+    assert channel is not None, "called for counters only"
+    series = sight.window.series.get((sight.device, channel), NOTHING).between(sight.span.start, sight.span.end)
+    said = sight.announcements(channel)
+    return count_steps(Register.of(sight.terms, name), state.counting, series, said), series
+
+
+def accepted_steps(sight: Sight, name: str, state: MeterState) -> tuple[Ints, Ints]:
+    """When each accepted step of a counter came, and its ticks in which `only_when` held."""
+    steps, _ = _steps(sight, name, state)
+    _, ends, ticks = steps.arrays()
+    if sight.terms.meters[name].only_when is None:
+        return ends, ticks
+    return ends, _parted(sight, name, steps, state)[0]
+
+
+def scale(terms: Terms, name: str) -> Fraction:
+    """The meter's unit in one of its integers (see `Totals`)."""
+    meter = terms.meters[name]
+    if meter.kind == "count":
+        return Fraction(1)
+    if meter.kind == "duration":
+        return Fraction(1, meter.unit_ms)
+    assert meter.channel is not None, "a counter or an integral has a channel"
+    step = Fraction(terms.channels[meter.channel].resolution)
+    return step / meter.per if meter.per else step
+
+
 Parts = tuple[int, int, int]
 
 
 def _gated(sight: Sight, name: str, steps: Steps, state: MeterState) -> tuple[int, int, int, Parts]:
     """Steps divided by `only_when`, and how long it was false, unknown and true in the step now under way."""
-    starts, ends, ticks = steps.arrays()
-    total = int(ticks.sum())
+    total = int(steps.arrays()[2].sum())
     if sight.terms.meters[name].only_when is None:
         return total, 0, 0, (0, 0, 0)
     gate, begin = sight.gate(name), sight.span.start
-    parts = [
-        gate.time_until(which, ends)
-        - gate.time_until(which, np.maximum(starts, begin))
-        + np.where(starts < begin, state.under_way[which], 0)
-        for which in (FALSE, UNKNOWN, TRUE)
-    ]
-    on, unknown = _shares(ticks, parts, gate.at(ends))
+    on, unknown = (int(part.sum()) for part in _parted(sight, name, steps, state))
     since = steps.state.baseline.time if steps.state.baseline else sight.span.end
     edges = np.array([max(since, begin), sight.span.end])
     spent = [int(np.diff(gate.time_until(which, edges))[0]) for which in (FALSE, UNKNOWN, TRUE)]
@@ -201,8 +244,21 @@ def _gated(sight: Sight, name: str, steps: Steps, state: MeterState) -> tuple[in
     return on, total - on - unknown, unknown, under_way
 
 
-def _shares(ticks: Ints, parts: list[Ints], states: States) -> tuple[int, int]:
-    """The ticks of all steps in which the condition held, and in which it is unknown.
+def _parted(sight: Sight, name: str, steps: Steps, state: MeterState) -> tuple[Ints, Ints]:
+    """Of each step, the ticks in which `only_when` held, and in which it is unknown."""
+    starts, ends, ticks = steps.arrays()
+    gate, begin = sight.gate(name), sight.span.start
+    parts = [
+        gate.time_until(which, ends)
+        - gate.time_until(which, np.maximum(starts, begin))
+        + np.where(starts < begin, state.under_way[which], 0)
+        for which in (FALSE, UNKNOWN, TRUE)
+    ]
+    return _shares(ticks, parts, gate.at(ends))
+
+
+def _shares(ticks: Ints, parts: list[Ints], states: States) -> tuple[Ints, Ints]:
+    """The ticks of each step in which the condition held, and in which it is unknown.
 
     Each step counts by the share of its span, rounded half-even to a tick; what is unknown is rounded together with
     what held, so that the three parts of a step always add up to it. An empty span: the condition at that moment.
@@ -212,13 +268,13 @@ def _shares(ticks: Ints, parts: list[Ints], states: States) -> tuple[int, int]:
     whole_on = ((false_ms == 0) & (unknown_ms == 0) & ~empty) | (empty & (states == TRUE))
     whole_unknown = ((false_ms == 0) & (true_ms == 0) & ~empty) | (empty & (states == UNKNOWN))
     whole_off = ((true_ms == 0) & (unknown_ms == 0) & ~empty) | (empty & (states == FALSE))
-    on, unknown = int(ticks[whole_on].sum()), int(ticks[whole_unknown].sum())
+    on, unknown = np.where(whole_on, ticks, 0), np.where(whole_unknown, ticks, 0)
     for place in np.flatnonzero(~(whole_on | whole_unknown | whole_off)):
         step, held, open_ = int(ticks[place]), int(true_ms[place]), int(unknown_ms[place])
         length = held + open_ + int(false_ms[place])
         part = round(Fraction(step * held, length))
-        on += part
-        unknown += round(Fraction(step * (held + open_), length)) - part
+        on[place] = part
+        unknown[place] = round(Fraction(step * (held + open_), length)) - part
     return on, unknown
 
 

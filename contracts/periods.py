@@ -148,6 +148,34 @@ def in_force(terms: Terms, device: Device | None, period: Period) -> Span:
     return Span(midnight_ms(first, terms.timezone), midnight_ms(after, terms.timezone))
 
 
+def contract_window(terms: Terms, period: Period, months: int) -> tuple[date, date]:
+    """The contract's quarter (3 months) or year (12) to which a period belongs: that in which it starts.
+
+    They are counted from `valid.from`.
+    """
+    begin, day = terms.valid.from_, max(period.first, terms.valid.from_)
+    count = ((day.year - begin.year) * 12 + day.month - begin.month) // months
+    if _shifted(begin, count * months, begin.day) > day:
+        count -= 1
+    return _shifted(begin, count * months, begin.day), _shifted(begin, (count + 1) * months, begin.day)
+
+
+def ends_window(terms: Terms, period: Period, months: int) -> bool:
+    """Is it the last period of its contract quarter or year, or of the contract?"""
+    _, after = contract_window(terms, period, months)
+    return period.after >= after or (terms.valid.until is not None and period.after >= terms.valid.until)
+
+
+def earlier_periods(terms: Terms, period: Period) -> list[Period]:
+    """The periods before this one that end in the twelve months to its end, the newest first."""
+    limit, found = _shifted(period.after, -12, period.after.day), []
+    before = period_of(terms, period.first - timedelta(days=1))
+    while before.after > limit:
+        found.append(before)
+        before = period_of(terms, before.first - timedelta(days=1))
+    return found
+
+
 def rfc3339(ms: int) -> str:
     """A moment as a statement writes it: UTC with milliseconds."""
     seconds, rest = divmod(ms, 1000)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from contracts.charges import Charge, Package, Tier
+from contracts.charges import Charge, GainShare, Package, Tier
 from contracts.figures import grouped
 from contracts.terms import Terms
 from contracts.units import round_to
@@ -111,6 +111,22 @@ def _price(charge: Charge, quantity: Decimal, share: Share, unit: str, currency:
         return _packages(price.package, quantity, unit, currency)
     assert price.graduated is not None, "a price has exactly one model"
     return _graduated(charge, price.graduated, quantity, share, unit, currency)
+
+
+def price_gain(terms: Terms, gain: GainShare, used: Decimal, per: Decimal, *, measured: bool) -> Priced:
+    """What was saved against a baseline, and the provider's share of it; negative where it owes for a shortfall."""
+    unit, of, currency = terms.meter_unit(gain.meter), terms.meter_unit(gain.per), terms.currency
+    if not measured:
+        text = f"not measured: less than {grouped(gain.min_coverage)} % of the time is known"
+        return Priced(Fraction(0), (Step(text, Fraction(0)),))
+    expected = Fraction(gain.baseline) * Fraction(per)
+    saving = (expected - Fraction(used)) * Fraction(gain.price)
+    text = f"{grouped(gain.baseline)} {unit} × {grouped(per)} {of} − {grouped(used)} {unit} = "
+    text += f"{grouped(expected - Fraction(used))} {unit} saved × {grouped(gain.price)} {currency}"
+    share = 1 - Fraction(gain.customer_surplus if saving > 0 else gain.customer_shortfall)
+    exact = share * saving
+    split = Step(f"the provider's share: {grouped(share)} × {grouped(saving)} {currency}", exact)
+    return Priced(exact, (Step(text), split))
 
 
 def _packages(package: Package, quantity: Decimal, unit: str, currency: str) -> Priced:

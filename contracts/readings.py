@@ -136,6 +136,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided of a reading kept aside: its time, accepted or not, and its ticks where one is named."""
+
+    time: int
+    accepted: bool
+    ticks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """Sorted columns with the disposition of each reading."""
 
@@ -156,11 +165,12 @@ class Judged:
         return Counts(int(by_kind[0]), int(by_kind[1]), int(by_kind[2]), late, int(by_kind[3]))
 
 
-def judge(columns: Columns, clock: Clock) -> Judged:
+def judge(columns: Columns, clock: Clock, decisions: Sequence[Decision] = ()) -> Judged:
     """Sort readings by time and decide which one of each moment stands.
 
     The first to arrive stands; the same ticks again are a duplicate, other ticks a conflict. Where the clock terms
-    refuse the one that stands it is quarantined, and stays so however often it is sent again.
+    refuse the one that stands it is quarantined, and stays so however often it is sent again. A person's decision to
+    accept puts a conflict's second value in place of the first, and lets a reading stand whose clock was refused.
     """
     times = columns.times
     if len(times) and np.any(times[1:] < times[:-1]):
@@ -174,7 +184,26 @@ def judge(columns: Columns, clock: Clock) -> Judged:
         equal = columns.ticks == columns.ticks[first]
         dispositions[again & equal] = Disposition.DUPLICATE
         dispositions[again & ~equal] = Disposition.CONFLICTING
+    for decision in decisions:
+        if decision.accepted:
+            _accept(columns, dispositions, decision)
     return Judged(columns, dispositions)
+
+
+def _accept(columns: Columns, dispositions: Bytes, decision: Decision) -> None:
+    """Let the reading stand that a person accepted: a conflict's other value, or one refused for its clock."""
+    low, high = (int(place) for place in np.searchsorted(columns.times, [decision.time, decision.time + 1]))
+    if low == high:
+        return
+    ticks, kinds = columns.ticks[low:high], dispositions[low:high]
+    named = np.ones(len(ticks), np.bool_) if decision.ticks is None else ticks == decision.ticks
+    others = np.flatnonzero((kinds == Disposition.CONFLICTING) & named)
+    if len(others):
+        chosen = ticks[others[0]]
+        kinds[:] = np.where(ticks == chosen, Disposition.DUPLICATE, Disposition.CONFLICTING)
+        kinds[others[0]] = Disposition.ACCEPTED
+    elif kinds[0] == Disposition.QUARANTINED and decision.ticks in (None, int(ticks[0])):
+        kinds[0] = Disposition.ACCEPTED
 
 
 def lateness(times: Ints, arrivals: Ints, clock: Clock, newest: int = 0) -> Flags:

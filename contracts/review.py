@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from contracts.counter import Flag, cases
 from contracts.judging import Key
 from contracts.meters import Totals
 from contracts.periods import Span, rfc3339
-from contracts.readings import Disposition, Flags, Judged, decimal_texts
+from contracts.readings import Decision, Disposition, Flags, Judged, decimal_texts
 from contracts.terms import Terms
 
 # More than this many of one kind on one channel are shown as one row with their count.
@@ -20,8 +20,14 @@ SINGLY = 20
 Row = dict[str, Any]
 
 
-def kept_aside(terms: Terms, device: str, judged: Mapping[Key, Judged], span: Span) -> Iterator[Row]:
-    """Conflicts, and readings quarantined for their clock, of one device over a span."""
+def kept_aside(
+    terms: Terms,
+    device: str,
+    judged: Mapping[Key, Judged],
+    span: Span,
+    decisions: Mapping[str, Sequence[Decision]],
+) -> Iterator[Row]:
+    """Conflicts, and readings quarantined for their clock, of one device over a span, that nobody has decided."""
     for channel in terms.channels:
         if (device, channel) not in judged:
             continue
@@ -31,6 +37,9 @@ def kept_aside(terms: Terms, device: str, judged: Mapping[Key, Judged], span: Sp
             continue
         inside = np.zeros(len(found.columns), np.bool_)
         inside[low:high] = True
+        decided = [decision.time for decision in decisions.get(channel, ())]
+        if decided:
+            inside &= ~np.isin(found.columns.times, decided)
         for disposition, reason in (
             (Disposition.CONFLICTING, "another value for a moment that has one; the first to arrive stands"),
             (Disposition.QUARANTINED, "the device's clock was too far ahead of its arrival, or the reading too old"),

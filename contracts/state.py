@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from contracts.carried import State
+from contracts.carried_document import carried_document, read_carried
 from contracts.counter import Baseline, Counting, Low
 from contracts.judging import Key
-from contracts.metering import DeviceState, State, keys_of
+from contracts.metering import DeviceState, keys_of
 from contracts.meters import MeterState
 from contracts.periods import rfc3339
 from contracts.readings import Ints, decimal_texts, exact_ticks
+from contracts.service import ServiceState
 from contracts.table import checked_time
 from contracts.terms import Terms
 from contracts.timeline import FALSE, TRUE, Held
@@ -31,10 +34,7 @@ def state_document(terms: Terms, state: State) -> dict[str, Any]:
         "schema": SCHEMA,
         "contract": terms.id,
         "at": rfc3339(state.at),
-        "balances": {},
-        "year_to_date": {},
-        "credits": [],
-        "service_meters": {},
+        **carried_document(state.carried),
         "devices": {device.id: _device(terms, device.id, state.devices[device.id]) for device in terms.devices},
     }
 
@@ -57,8 +57,9 @@ def read_state(terms: Terms, document: Mapping[str, Any]) -> State:
         meters = {
             name: _read_meter(terms, name, meter) for name, meter in entry["meters"].items() if name in terms.meters
         }
-        devices[device] = DeviceState(at, entry["in_force"], entry["boot"], mine, {}, meters)
-    return State(at, devices)
+        services = {duty: _read_service(service) for duty, service in entry.get("services", {}).items()}
+        devices[device] = DeviceState(at, entry["in_force"], entry["boot"], mine, {}, meters, services)
+    return State(at, devices, read_carried(document))
 
 
 def _device(terms: Terms, device: str, state: DeviceState) -> dict[str, Any]:
@@ -69,7 +70,19 @@ def _device(terms: Terms, device: str, state: DeviceState) -> dict[str, Any]:
         "boot": state.boot,
         "channels": {channel: _held(terms, channel, reading) for channel, reading in held.items() if reading},
         "meters": {name: meter for name, meter in meters.items() if meter},
+        "services": {duty: _service(service) for duty, service in sorted(state.services.items())},
     }
+
+
+def _service(state: ServiceState) -> dict[str, Any]:
+    """A service's own meter: use since the last one in the meter's integers, and what is overdue since when."""
+    moments = {"since": state.since, "due": state.due, "refused": state.refused}
+    return {"done": state.done} | {name: rfc3339(ms) for name, ms in moments.items() if ms is not None}
+
+
+def _read_service(entry: Mapping[str, Any]) -> ServiceState:
+    moments = {name: checked_time(entry[name]) for name in ("due", "refused") if name in entry}
+    return ServiceState(checked_time(entry["since"]), int(entry["done"]), moments.get("due"), moments.get("refused"))
 
 
 def _value(terms: Terms, channel: str, ticks: int) -> str:

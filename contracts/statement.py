@@ -6,81 +6,72 @@ two and nothing else. What a statement gets later, its number, cut and signature
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from contracts.carried import Carried, State
 from contracts.charges import Charge
 from contracts.contract import Contract
-from contracts.counter import Break, cases
+from contracts.events import NO_EVENTS, Docket
 from contracts.figures import grouped, percent_down, plain
 from contracts.judging import Key
-from contracts.metering import DeviceState, State, advance, begin_period
-from contracts.meters import Totals
-from contracts.periods import Period, Span, force_days, in_force, rfc3339
-from contracts.pricing import Priced, Share, price_flat, price_quantity
+from contracts.metering import DeviceState, advance, begin_period
+from contracts.obligations import View
+from contracts.periods import Period, force_days, in_force, rfc3339
+from contracts.pricing import Priced, Share, price_flat, price_gain, price_quantity
 from contracts.readings import Counts, Judged
-from contracts.review import Row, flagged, kept_aside
+from contracts.review import flagged, kept_aside
+from contracts.rows import duty_row, event_row, promise_row
+from contracts.service_hours import holidays_in
+from contracts.settling import settle
+from contracts.sides import Facts, judge_sides
 from contracts.terms import Device, Terms
-from contracts.units import round_money, round_to, scaled
+from contracts.told import told_of
+from contracts.units import round_money
+from contracts.usage import Metered, Usage, usage_of
 
 SCHEMA = "fairmeter.statement/1"
+
+Holidays = Mapping[str, Collection[date]]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a period is computed from: its readings as judged, refusals, and times of new meter ids by device.
+    """What a period is computed from: its readings as judged, refusals, new meter ids by device, and its events.
 
-    `late` overrides the count of late readings by channel where the order of arrival is recorded elsewhere.
+    `late` overrides the count of late readings by channel where the order of arrival is recorded elsewhere; `docket`
+    holds the events that touch the period; `holidays` are those of each promise's service hours.
     """
 
     judged: Mapping[Key, Judged]
     refused: Mapping[Key, int] = field(default_factory=dict)
-    exchanges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    meter_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     late: Mapping[Key, int] | None = None
+    docket: Docket = NO_EVENTS
+    holidays: Holidays | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """One device over a period: when it was in force, what its meters measured, what became of its readings."""
-
-    device: Device
-    force: Span
-    totals: Mapping[str, Totals]
-    counts: Mapping[str, Counts]
-    refused: Mapping[str, int]
-    aside: tuple[Row, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """One usage row: the quantity of a meter on a device, rounded once, and how much of the time was known."""
-
-    meter: str
-    device: str
-    quantity: Decimal
-    off_quality: Decimal
-    known_ms: int
-    force_ms: int
-    row: dict[str, Any]
-
-
-def meter_period(terms: Terms, period: Period, opening: State, given: Input) -> tuple[list[Metered], State]:
-    """Measure a whole period from its opening state and its readings; gives the closing state too."""
+def meter_period(
+    terms: Terms, period: Period, opening: State, given: Input
+) -> tuple[list[Metered], dict[str, DeviceState]]:
+    """Measure a whole period from its opening state and its readings; gives where each device stands after, too."""
     series = {key: judged.series() for key, judged in given.judged.items()}
     metered, after = [], dict[str, DeviceState]()
     for device in terms.devices:
         state = begin_period(opening.devices[device.id])
-        exchanges = given.exchanges.get(device.id, ())
-        totals, after[device.id] = advance(
-            terms, device, period, state, series, period.span.end, closing=True, exchanges=exchanges
+        told = told_of(terms, given.docket, device.id, given.meter_ids.get(device.id, ()))
+        stretch, after[device.id] = advance(
+            terms, device, period, state, series, period.span.end, closing=True, told=told
         )
         force = in_force(terms, device, period)
-        aside = tuple(kept_aside(terms, device.id, given.judged, force))
-        metered.append(Metered(device, force, totals, *tally(terms, device, period, given), aside))
-    return metered, State(period.span.end, after)
+        aside = tuple(kept_aside(terms, device.id, given.judged, force, told.decisions))
+        counts, refused = tally(terms, device, period, given)
+        metered.append(Metered(device, force, stretch.totals, counts, refused, aside, stretch.watched, stretch.overdue))
+    return metered, after
 
 
 def tally(terms: Terms, device: Device, period: Period, given: Input) -> tuple[dict[str, Counts], dict[str, int]]:
@@ -96,13 +87,43 @@ def tally(terms: Terms, device: Device, period: Period, given: Input) -> tuple[d
     return counts, refused
 
 
-def draft(contract: Contract, period: Period, metered: list[Metered], *, status: str) -> dict[str, Any]:
-    """The statement of a period without its seal: usage, lines and total. Decimals are text, times RFC 3339."""
+def holidays_of(terms: Terms, period: Period) -> dict[str, tuple[date, ...]]:
+    """The holidays of each promise's service hours in a period and the day before, whose hours may reach into it."""
+    before = period.first - timedelta(days=1)
+    found = {each.id: holidays_in(each.service_hours, before, period.after) for each in terms.guarantees}
+    found |= {each.id: holidays_in(each.service_hours, before, period.after) for each in terms.obligations}
+    return {promise: days for promise, days in found.items() if days}
+
+
+def draft(
+    contract: Contract,
+    period: Period,
+    metered: list[Metered],
+    carried: Carried,
+    docket: Docket,
+    *,
+    status: str,
+    until: int | None = None,
+    holidays: Holidays | None = None,
+) -> tuple[dict[str, Any], Carried]:
+    """The statement of a period without its seal, and what its promises carry into the next.
+
+    Usage, both sides' promises, lines and total; decimals are text, times RFC 3339. `until` is how far a period has
+    come that is not over.
+    """
     terms = contract.terms
-    usage = [_usage(terms, name, device) for name in terms.meters for device in metered if device.force.length_ms > 0]
-    lines = [line for charge in terms.charges for line in _lines(terms, charge, period, usage)]
-    total = sum((Fraction(line["amount"]) for line in lines), Fraction(0))  # exact, however large
-    return {
+    present = [device for device in metered if device.force.length_ms > 0]
+    usage = [usage_of(terms, name, device) for name in terms.meters for device in present]
+    charges = [line for charge in terms.charges for line in _lines(terms, charge, period, usage)]
+    views = [_view(terms, period, device) for device in present]
+    quantities = {(row.meter, row.device): row.quantity for row in usage}
+    reached = period.span.end if until is None else until
+    closed = holidays_of(terms, period) if holidays is None else holidays
+    facts = Facts(terms, period, reached, views, quantities, docket, closed, carried)
+    sides = judge_sides(facts)
+    settled = settle(facts, sides, charges)
+    lines = [*charges, *settled.lines]
+    document = {
         "schema": SCHEMA,
         "contract": terms.id,
         "version": terms.version,
@@ -119,82 +140,31 @@ def draft(contract: Contract, period: Period, metered: list[Metered], *, status:
         },
         "currency": terms.currency,
         "usage": [row.row for row in usage],
-        "guarantees": [],
-        "obligations": [],
+        "guarantees": [promise_row(facts, each) for each in sides.promises],
+        "obligations": [duty_row(each) for each in sides.duties],
+        "events": [event_row(docket, event) for event in docket.events],
         "lines": lines,
         "balances": [],
         "adjustments": [],
-        "total": plain(round_money(total, terms.currency, terms.rounding)),
+        "total": total_of(terms, lines),
         "review": [row for each in metered for row in (*each.aside, *flagged(terms, each.device.id, each.totals))],
         "input": None,
         "closing_state_sha256": None,
         "evidence": None,
         "signature": None,
     }
+    return document, settled.carried
 
 
-def _usage(terms: Terms, name: str, metered: Metered) -> Usage:
-    meter, totals = terms.meters[name], metered.totals[name]
-    resolution = terms.meter_resolution(name)
-    scale = _scale(terms, name)
-    on = totals.on + (totals.unknown if meter.unknown == "full" else 0)
-    off = totals.off + (totals.unknown if meter.unknown == "off_quality" else 0)
-    quantity, off_quality = round_to(on * scale, resolution), round_to(off * scale, resolution)
-    excess = sum(max(flag.excess for flag in case) for case in cases(list(totals.flags)))
-    row = {
-        "meter": name,
-        "device": metered.device.id,
-        "quantity": plain(quantity),
-        "off_quality": plain(off_quality),
-        "quarantined": plain(round_to(excess * scale, resolution)),
-        "unit": terms.meter_unit(name),
-        "opening": _register(terms, name, totals.opening),
-        "closing": _register(terms, name, totals.closing),
-        "known_ms": totals.known_ms,
-        "coverage": percent_down(totals.known_ms, metered.force.length_ms),
-        "counts": _counts(terms, name, metered, totals),
-        "breaks": [_break(terms, name, each) for each in totals.breaks],
-    }
-    return Usage(name, metered.device.id, quantity, off_quality, totals.known_ms, metered.force.length_ms, row)
+def total_of(terms: Terms, lines: list[dict[str, Any]]) -> str:
+    """The sum of rounded lines, by definition; exact, however large."""
+    total = sum((Fraction(line["amount"]) for line in lines), Fraction(0))
+    return plain(round_money(total, terms.currency, terms.rounding))
 
 
-def _scale(terms: Terms, name: str) -> Fraction:
-    """The meter's unit in one of its raw integers (see `meters.Totals`)."""
-    meter = terms.meters[name]
-    if meter.kind == "count":
-        return Fraction(1)
-    if meter.kind == "duration":
-        return Fraction(1, meter.unit_ms)
-    assert meter.channel is not None, "a counter or an integral has a channel"
-    step = Fraction(terms.channels[meter.channel].resolution)
-    return step / meter.per if meter.per else step
-
-
-def _register(terms: Terms, name: str, ticks: int | None) -> str | None:
-    channel = terms.meters[name].counter
-    return None if ticks is None or channel is None else plain(scaled(ticks, terms.channels[channel].resolution))
-
-
-def _break(terms: Terms, name: str, found: Break) -> dict[str, Any]:
-    registers = {"from": found.before, "to": found.after, "counted": found.counted}
-    shown = {key: _register(terms, name, ticks) for key, ticks in registers.items()}
-    return {"time": rfc3339(found.time), **shown, "reason": found.reason}
-
-
-def _counts(terms: Terms, name: str, metered: Metered, totals: Totals) -> dict[str, int]:
-    """Readings of the meter's own channels; what its counter rules quarantined is no longer counted as accepted."""
-    channels = terms.meter_channels(name, metered.device.id)
-    sums = sum((metered.counts[channel] for channel in channels), Counts())
-    flagged = sum(flag.count for flag in totals.flags)
-    return {
-        "accepted": sums.accepted - flagged,
-        "duplicate": sums.duplicate,
-        "conflicting": sums.conflicting,
-        "late": sums.late,
-        "quarantined": sums.quarantined + flagged,
-        "rejected": sum(metered.refused.get(channel, 0) for channel in channels),
-        "gaps": totals.gaps,
-    }
+def _view(terms: Terms, period: Period, device: Metered) -> View:
+    days = _share(terms, device.device, period).days
+    return View(device.device.id, device.force, days, device.watched, device.overdue)
 
 
 def _lines(terms: Terms, charge: Charge, period: Period, usage: list[Usage]) -> Iterator[dict[str, Any]]:
@@ -204,6 +174,9 @@ def _lines(terms: Terms, charge: Charge, period: Period, usage: list[Usage]) -> 
         return
     if charge.price.flat is not None and charge.price.per != "device":
         yield _line(terms, charge, None, [], price_flat(charge, whole, terms.currency))
+        return
+    if charge.price.gain_share is not None:
+        yield from _gains(terms, charge, usage)
         return
     if charge.pool:
         rows = [row for row in usage if row.meter == charge.meter]
@@ -219,6 +192,30 @@ def _lines(terms: Terms, charge: Charge, period: Period, usage: list[Usage]) -> 
             yield _line(terms, charge, device.id, [], price_flat(charge, share, terms.currency))
         elif rows:
             yield _line(terms, charge, device.id, rows, price_quantity(terms, charge, _part(charge, rows[0]), share))
+
+
+def _gains(terms: Terms, charge: Charge, usage: list[Usage]) -> Iterator[dict[str, Any]]:
+    """What was saved against the baseline: a charge of the provider's share, or a credit of what it owes for less."""
+    gain = charge.price.gain_share
+    assert gain is not None, "called for a gain share"
+    by_device: dict[str, list[Usage]] = {}
+    for row in usage:
+        if row.meter in (gain.meter, gain.per):
+            by_device.setdefault(row.device, []).append(row)
+    groups = [(None, [row for rows in by_device.values() for row in rows])] if charge.pool else [*by_device.items()]
+    for device, rows in groups:
+        parts = [[row for row in rows if row.meter == name] for name in (gain.meter, gain.per)]
+        used, per = (sum((row.quantity for row in part), Decimal(0)) for part in parts)
+        known = [(sum(row.known_ms for row in part), sum(row.force_ms for row in part)) for part in parts]
+        measured = all(100 * part >= Fraction(gain.min_coverage) * whole for part, whole in known)
+        priced = price_gain(terms, gain, used, per, measured=measured)
+        line = _line(terms, charge, device, [], priced)
+        lowest = min(known, key=lambda share: Fraction(share[0], share[1] or 1), default=(0, 0))
+        yield {
+            **line,
+            "kind": "credit" if priced.exact < 0 else "charge",
+            "coverage": percent_down(*lowest) if lowest[1] else None,
+        }
 
 
 def _share(terms: Terms, device: Device | None, period: Period) -> Share:

@@ -10,11 +10,14 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from contracts.canonical import sha256
 from contracts.compute import compute_period
 from contracts.contract import Contract, read_contract
+from contracts.event_text import event_of
+from contracts.events import Docket
 from contracts.evidence import COLUMNS, GZIP_HEADER, Entry, Part, altered_line
 from contracts.judging import Key
 from contracts.periods import period_named
@@ -24,6 +27,7 @@ from contracts.seal import SEAL, signature_fault, statement_sha256
 from contracts.state import read_state
 from contracts.statement import Input
 from contracts.table import Table, checked_time, read_table
+from contracts.told import decisions_of
 
 ReadPart = Callable[[str], bytes | None]
 
@@ -287,9 +291,13 @@ def recompute(
     for path in sorted(path for path in parts if path.startswith("readings/")):
         more = read_table(parts[path].decode(), path)
         table.extend(more)
-    judged = {key: judge(columns, clock) for key, columns in table.columns(terms).items()}
     events = [json.loads(line) for line in parts["events.jsonl"].decode().splitlines()]
-    given = Input(judged, refused_of(head), exchanges_of(events), late_of(head))
+    docket = Docket.of(event_of(event) for event in events if event["type"] != "meter")
+    decisions = {device.id: decisions_of(terms, docket, device.id) for device in terms.devices}
+    judged = {
+        key: judge(columns, clock, decisions[key[0]].get(key[1], ())) for key, columns in table.columns(terms).items()
+    }
+    given = Input(judged, refused_of(head), meter_ids_of(events), late_of(head), docket, holidays_of(head))
     again: dict[str, bytes] = {}
 
     def keep(part: Part) -> None:
@@ -303,10 +311,14 @@ def recompute(
         status="computed",
         keep=keep,
         cut=head["cut"],
-        events=events,
         tzdata=head["tzdata"],
     )
     return outcome.document, again
+
+
+def holidays_of(head: Mapping[str, Any]) -> dict[str, tuple[date, ...]]:
+    """The holidays of each promise's service hours, as they were resolved when the statement was made."""
+    return {promise: tuple(map(date.fromisoformat, days)) for promise, days in head["holidays"].items()}
 
 
 def late_of(head: Mapping[str, Any]) -> dict[Key, int]:
@@ -323,7 +335,7 @@ def _by_key(counts: Mapping[str, Mapping[str, int]]) -> dict[Key, int]:
     return {(device, channel): count for device, each in counts.items() for channel, count in each.items()}
 
 
-def exchanges_of(events: list[dict[str, Any]]) -> dict[str, tuple[int, ...]]:
+def meter_ids_of(events: list[dict[str, Any]]) -> dict[str, tuple[int, ...]]:
     """The times at which each device announced a new meter id."""
     found: dict[str, list[int]] = {}
     for event in events:
