@@ -5,7 +5,7 @@ because people then have something to say too.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -63,15 +63,18 @@ def observe(seed: int, day: Day, times: Ints) -> Columns:
     }
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1_024)
 def _at_dawn(seed: int, on: date) -> tuple[int, int]:
     """Distance, in km/h times minutes, and minutes of engine before a day."""
     if on < BUILT:
         raise ValueError(f"this truck was built on {BUILT}; it can say nothing about {on}")
-    past = _slots(seed, np.arange(BUILT.toordinal(), on.toordinal(), dtype=np.int64))
-    delivery_km = 100 + draw(seed, "delivery", 0, 900)
-    driven = delivery_km * 60 + SLOT_MINUTES * int(past.speed.sum())
-    return driven, delivery_km + SLOT_MINUTES * int(past.engine.sum())
+    if on == BUILT:
+        delivery_km = 100 + draw(seed, "delivery", 0, 900)
+        return delivery_km * 60, delivery_km  # at 60 km/h
+    since = max(BUILT, (on - timedelta(days=1)).replace(day=1))
+    driven, run = _at_dawn(seed, since)
+    past = _slots(seed, np.arange(since.toordinal(), on.toordinal(), dtype=np.int64))
+    return driven + SLOT_MINUTES * int(past.speed.sum()), run + SLOT_MINUTES * int(past.engine.sum())
 
 
 def _slots(seed: int, ordinals: Ints) -> _Slots:

@@ -5,7 +5,7 @@ at the end of it is looked up; so the kilometres before any day are one sum over
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -61,14 +61,17 @@ def observe(seed: int, day: Day, times: Ints) -> Columns:
     }
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1_024)
 def _at_dawn(seed: int, on: date) -> tuple[int, int]:
     """Distance, in km/h times minutes, and harsh brakes before a day; a new van has been driven to its owner."""
     if on < BUILT:
         raise ValueError(f"this van was built on {BUILT}; it can say nothing about {on}")
-    past = _slots(seed, np.arange(BUILT.toordinal(), on.toordinal(), dtype=np.int64))
-    delivery_km = 20 + draw(seed, "delivery", 0, 400)
-    return delivery_km * 60 + int((past.minutes * past.speed).sum()), int(past.brakes.sum())
+    if on == BUILT:
+        return 60 * (20 + draw(seed, "delivery", 0, 400)), 0
+    since = max(BUILT, (on - timedelta(days=1)).replace(day=1))
+    driven, brakes = _at_dawn(seed, since)
+    past = _slots(seed, np.arange(since.toordinal(), on.toordinal(), dtype=np.int64))
+    return driven + int((past.minutes * past.speed).sum()), brakes + int(past.brakes.sum())
 
 
 def _slots(seed: int, ordinals: Ints) -> _Slots:

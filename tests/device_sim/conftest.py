@@ -88,6 +88,10 @@ class Heard:
         """The status messages of a device, in the order of arrival."""
         return [content for topic, content, _ in self.messages if topic == f"status/{device}"]
 
+    def events(self, device: str) -> list[dict[str, Any]]:
+        """What was entered about a device, in the order of arrival."""
+        return [content for topic, content, _ in self.messages if topic == f"event/{device}"]
+
     async def until(self, complete: Callable[["Heard"], bool]) -> None:
         """Wait until what was heard is complete."""
         async with asyncio.timeout(20):

@@ -1,6 +1,7 @@
 """Machines say the same whenever and however they are asked, and behave like what they are."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,8 @@ from .conftest import BRUSSELS, local_ms
 
 PRINTERS = [Machine("printer", seed, BRUSSELS, 60_000) for seed in range(1, 6)]
 COMPRESSORS = [Machine("compressor", seed, BRUSSELS, 60_000) for seed in range(1, 6)]
+VANS = [Machine("van", seed, BRUSSELS, 60_000) for seed in range(1, 6)]
+TRUCKS = [Machine("truck", seed, BRUSSELS, 60_000) for seed in range(1, 6)]
 MONTH = (local_ms(2026, 3, 1), local_ms(2026, 4, 1))
 
 
@@ -22,16 +25,16 @@ def _columns(machine: Machine, start_ms: int, end_ms: int) -> dict[str, np.ndarr
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
-@pytest.mark.parametrize("machine", [PRINTERS[0], COMPRESSORS[0]])
+@pytest.mark.parametrize("machine", [PRINTERS[0], COMPRESSORS[0], VANS[0], TRUCKS[0]])
 def test_a_moment_looks_the_same_alone_and_in_its_month(machine: Machine) -> None:
     """A machine has no memory: one moment asked for by itself equals the same moment in a month of reports."""
     columns = _columns(machine, *MONTH)
     for index in range(0, len(columns[next(iter(columns))]), 1_237):
-        alone = observe(machine, MONTH[0] + index * 60_000)
+        alone = observe(machine, MONTH[0] + index * machine.interval_ms)
         assert alone == {name: int(ticks[index]) for name, ticks in columns.items()}
 
 
-@pytest.mark.parametrize("machine", [*PRINTERS, *COMPRESSORS])
+@pytest.mark.parametrize("machine", [*PRINTERS, *COMPRESSORS, *VANS, *TRUCKS])
 def test_a_register_never_goes_down(machine: Machine) -> None:
     """Over two months, across days, months and a clock change, no register loses a tick."""
     registers = [name for name, channel in channels(machine.model).items() if channel.kind is Kind.REGISTER]
@@ -67,6 +70,54 @@ def test_a_compressor_delivers_a_months_air_mostly_in_spec(machine: Machine) -> 
     assert not flow[columns["fault"] == 1].any()
 
 
+@pytest.mark.parametrize("machine", VANS)
+def test_a_van_delivers_on_working_days_and_its_wheels_and_odometer_agree(machine: Machine) -> None:
+    """5,500 to 6,500 km a month, none at night, at lunch or at the weekend, and as far as its speed says to 100 m."""
+    columns = _columns(machine, *MONTH)
+    km, speed, brakes = columns["odometer"], columns["speed"], columns["harsh_brakes"]
+    assert 55_000 <= km[-1] - km[0] <= 65_000
+    assert km[-1] - km[0] == pytest.approx(speed[:-1].sum() / 6, abs=1)
+    assert 22 <= speed[speed > 0].min() <= speed.max() <= 132
+    assert 0 < brakes[-1] - brakes[0] < 500
+    friday, monday = (int((local_ms(2026, 3, day, 17) - MONTH[0]) // 60_000) for day in (6, 9))
+    assert km[friday] == km[monday - 10 * 60]
+    assert not speed[monday - 5 * 60 : monday - 5 * 60 + 40].any()
+
+
+@pytest.mark.parametrize("machine", TRUCKS)
+def test_a_truck_drives_long_days_with_their_rests(machine: Machine) -> None:
+    """Up to 16,000 km a month, never more than four and a half hours without a rest, and none on a Sunday."""
+    columns = _columns(machine, *MONTH)
+    km, engine, speed = columns["odometer"], columns["engine_hours"], columns["speed"]
+    assert 12_000 <= km[-1] - km[0] <= 16_000
+    assert km[-1] - km[0] == pytest.approx(speed[:-1].sum() / 60, abs=1)
+    assert 190 <= (engine[-1] - engine[0]) / 20 <= 230
+    still = np.flatnonzero(speed == 0)
+    assert np.diff(still).max() <= 270
+    assert not speed[: 24 * 60].any()  # 1 March 2026 is a Sunday
+    assert not columns["fault"].any()
+
+
+def test_a_machine_that_breaks_down_stands_still_and_makes_up_for_nothing() -> None:
+    """Its flag is up, its wheels and registers stand; afterwards it goes on as before, the lost kilometres missing."""
+    truck = TRUCKS[0]
+    begins, ends = local_ms(2026, 3, 3, 9, 0), local_ms(2026, 3, 3, 12, 0)
+    broken = replace(truck, broken=((begins, ends), (ends + 3_600_000, ends + 7_200_000)))
+    whole, lame = _columns(truck, *MONTH), _columns(broken, *MONTH)
+    first, last = ((each - MONTH[0]) // 60_000 for each in (begins, ends))
+    assert set(lame["fault"][first:last]) == {1}
+    assert not lame["speed"][first:last].any()
+    assert set(lame["odometer"][first:last]) == {whole["odometer"][first]}
+    lost = whole["odometer"][last] - whole["odometer"][first]
+    assert lost > 100
+    assert set((whole["odometer"] - lame["odometer"])[last : last + 60]) == {lost}
+    after = whole["odometer"][last + 120 :] - lame["odometer"][last + 120 :]
+    assert len(set(after)) == 1
+    assert after[0] > lost
+    assert (lame["speed"] == whole["speed"])[last + 120 :].all()
+    assert lame["fault"].sum() == 240
+
+
 def test_pressure_leaks_away_over_midnight_without_a_jump() -> None:
     """A stopped compressor never builds up pressure by itself, in any night or weekend of a month."""
     columns = _columns(COMPRESSORS[0], *MONTH)
@@ -93,10 +144,11 @@ def test_values_are_sent_as_the_decimals_they_mean() -> None:
         assert len(repr(one.values["air_flow"]).split(".")[1]) <= 2
 
 
-def test_a_month_of_minutes_takes_less_than_a_second() -> None:
+@pytest.mark.parametrize("machine", [COMPRESSORS[0], VANS[0], replace(TRUCKS[0], broken=((MONTH[0], MONTH[0] + 1),))])
+def test_a_month_of_minutes_takes_less_than_a_second(machine: Machine) -> None:
     """Random access stays cheap enough that a month of one device is there in well under a second."""
     began = time.process_time()
-    count = sum(1 for _ in speak(COMPRESSORS[0], "a", MONTH[0], *MONTH))
+    count = sum(1 for _ in speak(machine, "a", MONTH[0], *MONTH))
     assert count == 31 * 1_440 - 60
     assert time.process_time() - began < 1.0
 

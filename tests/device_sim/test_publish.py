@@ -129,6 +129,49 @@ async def test_live_goes_on_in_real_time_where_history_ended(broker: Broker) -> 
     assert published.messages >= 4
 
 
+ENTERED = """
+name: a-van
+devices:
+  - {id: v, model: van, seed: 2, interval: 120s}
+faults:
+  - {kind: breakdown, device: v, at: 9h, for: 2h}
+events:
+  - {type: repaired, device: v, at: 11h, by: Tyre service, reason: Mended}
+  - {type: breakdown, device: v, at: 9h1m, by: A. Yilmaz, side: customer}
+"""
+
+
+async def test_what_people_enter_arrives_between_the_readings(broker: Broker) -> None:
+    """A breakdown is reported before the readings that follow it, and counted apart from readings."""
+    scenario, end = _scenario(ENTERED), START + 24 * HOUR_MS
+    async with listening(broker, "telemetry/v", "event/v") as heard:
+        published = await publish_history(scenario, broker, START, end)
+        await heard.until(lambda heard: len(heard.sets("v")) == 720 and len(heard.events("v")) == 2)
+    assert [(one["type"], one["t"] - START, one["side"]) for one in heard.events("v")] == [
+        ("breakdown", 541 * 60_000, "customer"),
+        ("repaired", 660 * 60_000, "provider"),
+    ]
+    assert (published.events, published.readings, published.faults) == (2, 3 * 720, {"breakdown": 60})
+
+
+async def test_live_enters_an_event_when_its_time_has_come(broker: Broker) -> None:
+    """An event of the running month goes out live at its moment; one of the past has gone out with history."""
+    now = now_ms()
+    stop = asyncio.Event()
+    async with listening(broker, "event/v") as heard:
+        live = asyncio.create_task(
+            publish_live(_scenario(ENTERED), broker, stop, interval_ms=200, period_start_ms=now + 1_000 - 11 * HOUR_MS)
+        )
+        await heard.until(lambda heard: bool(heard.events("v")))
+        arrived = now_ms()
+        stop.set()
+        published = await asyncio.wait_for(live, 5)
+    (event,) = heard.events("v")
+    assert (event["type"], event["t"]) == ("repaired", now + 1_000)
+    assert arrived >= event["t"]
+    assert published.events == 1
+
+
 async def test_live_stops_at_once_when_asked(broker: Broker) -> None:
     """A device that would next report in a minute still leaves promptly."""
     stop = asyncio.Event()

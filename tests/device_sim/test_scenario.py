@@ -56,12 +56,54 @@ faults:
         ("kind: reboot, device: p, at: 5d, boot: 7", "put it in quotes"),
         ("kind: dropout, device: p, at: -5d, for: 1h", "a duration is written like"),
         ("kind: dropout, device: p, at: 5d, for: 0s", "greater than 0"),
+        ("kind: breakdown, device: p, at: 5d, for: 1h", "let it happen to one of van, truck"),
     ],
 )
 def test_a_fault_that_cannot_happen_is_refused(fault: str, expected: str) -> None:
     """Each impossible fault is one problem that names what would be possible."""
     (complaint,) = _complaints(f"{HEAD}faults:\n  - {{{fault}}}\n")
     assert expected in complaint
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ("type: note, device: x, at: 5d, by: A", "line 5: events[0].device: no device is called 'x'; use one of p"),
+        ("type: note, device: p, by: A", "line 5: events[0].at: Field required; add it"),
+        ("type: note, device: p, at: 5d", "line 5: events[0].by: Field required; add it"),
+        ("device: p, at: 5d, by: A", "add `type`"),
+        ("type: earthquake, device: p, at: 5d, by: A", "use one of the kinds named"),
+        ("type: note, device: p, at: 5d, by: A, side: judge", "line 5: events[0].side:"),
+        ("type: repaired, device: p, at: 5d, for: 2h, by: A", "line 5: events[0].for: is not a known key"),
+        ("type: planned, device: p, at: 5d, by: A", "line 5: events[0].for: Field required; add it"),
+        (
+            "type: planned, device: p, at: 5d, for: 2h, announced: 6d, by: A",
+            "events[0].announced: is before the period",
+        ),
+        (
+            "type: decision, device: p, at: 5d, of: w, verdict: accept, by: A",
+            "line 5: events[0].reason: Field required",
+        ),
+        ("type: decision, device: p, at: 5d, of: w, verdict: yes, by: A, reason: R", "line 5: events[0].verdict:"),
+        ("type: decision, device: p, at: 5d, of: w, verdict: accept, by: A, reason: R", "no event has the id 'w'"),
+    ],
+)
+def test_an_event_that_cannot_be_entered_is_refused(event: str, expected: str) -> None:
+    """What lacks a name, a time or its subject is one problem, with its line."""
+    (complaint,) = _complaints(f"{HEAD}events:\n  - {{{event}}}\n")
+    assert expected in complaint
+
+
+def test_events_are_read_together() -> None:
+    """An id that is given twice, and a side that contests its own word, are named with their places."""
+    text = f"""{HEAD}events:
+  - {{type: repaired, id: r, device: p, at: 5d, by: A}}
+  - {{type: note, id: r, device: p, at: 5d, by: B}}
+  - {{type: contested, of: r, device: p, at: 6d, by: C, reason: It still jams}}
+"""
+    twice, own = _complaints(text)
+    assert twice == "line 6: events[1].id: 'r' appears twice; give each event its own id"
+    assert own == "line 7: events[2].side: nobody contests what the own side has said; name the other side"
 
 
 @pytest.mark.parametrize(

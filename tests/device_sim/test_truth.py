@@ -12,9 +12,13 @@ from device_sim.truth import (
     Air,
     air_delivered,
     energy_used_kwh,
+    engine_hours_run,
+    harsh_brakes,
     hidden,
     hours_run,
+    km_driven,
     pages_printed,
+    time_above_ms,
     time_true_ms,
     times_begun,
 )
@@ -79,6 +83,26 @@ def test_breakdowns_are_counted_as_they_begin() -> None:
         flag and not before for before, flag in zip([False, *flags], flags, strict=False)
     )
     assert time_true_ms(COMPRESSOR, "fault", START, END) == 60_000 * sum(flags) > 0
+
+
+def test_kilometres_are_those_of_the_odometer_as_it_is_sent() -> None:
+    """Through two breakdowns a truck's and a van's kilometres are the last register sent, less the first."""
+    for device, first in (("truck-01", "engine_hours"), ("van-03", "harsh_brakes")):
+        sent = [one.values for one in told(DEMO, device, START, END + 120_000, START)]
+        machine = DEMO.machine(device, START)
+        assert km_driven(machine, START, END) == _exact(sent[-1]["odometer"]) - _exact(sent[0]["odometer"])
+        counted = {"engine_hours": engine_hours_run, "harsh_brakes": harsh_brakes}[first]
+        assert counted(machine, START, END) == _exact(sent[-1][first]) - _exact(sent[0][first])
+        assert km_driven(machine, START, END) < km_driven(DEMO.machine(device), START, END)
+
+
+def test_speeding_is_the_time_above_the_limit() -> None:
+    """Reports of more than 110 km/h, each for its two minutes; 110 exactly is within the limit."""
+    above = [one for one in told(DEMO, "van-03", START, END, START) if one.values["speed"] > 110]
+    machine = DEMO.machine("van-03", START)
+    assert time_above_ms(machine, "speed", 110, START, END) == 120_000 * len(above) > 0
+    top = max(int(one.values["speed"]) for one in above)
+    assert time_above_ms(machine, "speed", top, START, END) == 0
 
 
 @pytest.mark.parametrize("device", ["comp-01", "comp-02"])
