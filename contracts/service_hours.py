@@ -19,7 +19,7 @@ from contracts.values import COUNTRY, DAY_MINUTES
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = UNIT_MS["min"]
 
-# A window that began this long ago can still run: it lasts at most until the end of the day after its own.
+# A window may last until the end of the day after its own, and a clock that goes back over midnight brings that again.
 _REACH = timedelta(days=2)
 
 
@@ -49,21 +49,21 @@ def _public(code: str, year: int) -> frozenset[date]:
 
 
 def holidays_in(hours: ServiceHours | None, first: date, after: date) -> tuple[date, ...]:
-    """The holidays of the agreement whose windows could touch the days [first, after), in order.
-
-    They begin before `first`, since a window of the day before may run past midnight.
-    """
-    if hours is None or after <= first:
+    """The days in [first, after) that are holidays of the agreement, in order."""
+    if hours is None:
         return ()
     days = {each for each in hours.holidays if isinstance(each, date)}
     for code in hours.holidays:
         if isinstance(code, str):
-            days.update(*(_public(code, year) for year in range((first - _REACH).year, after.year + 1)))
-    return tuple(sorted(day for day in days if first - _REACH <= day < after))
+            days.update(*(_public(code, year) for year in range(first.year, after.year + 1)))
+    return tuple(sorted(day for day in days if first <= day < after))
 
 
 def service_stretches(hours: ServiceHours | None, span: Span, timezone: str, closed: Collection[date]) -> Stretches:
-    """The service hours inside a span; all of it where none are agreed. `closed` are its `holidays_in`."""
+    """The service hours inside a span; all of it where none are agreed.
+
+    `closed` are the holidays of its days, and of the day before, whose hours may run past midnight into it.
+    """
     if not span.length_ms:
         return ()
     if hours is None:

@@ -33,8 +33,9 @@ def whole_days(first: str, after: str, timezone: str) -> Span:
 
 
 def served(agreed: ServiceHours, span: Span, timezone: str) -> Stretches:
-    """The service hours in a span, with the holidays of its days."""
-    first, after = local_date(span.start, timezone), local_date(span.end, timezone) + timedelta(days=1)
+    """The service hours in a span, with the holidays of its days and of the day before."""
+    one = timedelta(days=1)
+    first, after = local_date(span.start, timezone) - one, local_date(span.end, timezone) + one
     return service_stretches(agreed, span, timezone, holidays_in(agreed, first, after))
 
 
@@ -103,6 +104,14 @@ def test_a_bound_at_a_clock_change_is_where_the_rules_say(
 def test_a_day_that_a_zone_left_out_has_no_service() -> None:
     """Samoa had no 2011-12-30: from the 29th to the 31st there are two windows, not three."""
     assert on(hours(begins="08:00", ends="18:00"), "2011-12-29", "Pacific/Apia", days=3) == [(480, 1080), (1920, 2520)]
+
+
+def test_a_clock_that_goes_back_over_midnight_keeps_the_night_shift() -> None:
+    """In St John's of 2010 one minute of Sunday came before the last hour of Saturday, and both were served."""
+    night = hours(days="fri", begins="22:00", ends="23:30")
+    over = hours(days="fri", begins="23:45", ends="23:30")
+    assert on(night, "2010-11-05", "America/St_Johns") == [(22 * 60, 23 * 60 + 30)]
+    assert on(over, "2010-11-07", "America/St_Johns") == [(0, 30)]
 
 
 def test_a_window_past_midnight_belongs_to_the_day_it_starts() -> None:
