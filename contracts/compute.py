@@ -16,7 +16,7 @@ from contracts.events import Docket, Event
 from contracts.evidence import Entry, Manifest, Part, header, reading_parts, tzdata_version
 from contracts.judging import Key
 from contracts.metering import opening_devices
-from contracts.periods import Period, period_named, periods_until, rfc3339
+from contracts.periods import Period, period_named, periods_until
 from contracts.readings import Clock, Ints, Judged, judge
 from contracts.state import state_document
 from contracts.statement import Input, draft, holidays_of, meter_period
@@ -94,9 +94,9 @@ def compute_period(
 
 def event_documents(given: Input) -> Iterable[dict[str, Any]]:
     """What the evidence of a period holds beside readings: new meter ids the devices announced, and people's events."""
-    for device, times in sorted(given.meter_ids.items()):
-        for time in times:
-            yield {"type": "meter", "device": device, "time": rfc3339(time)}
+    for device, announced in sorted(given.meter_ids.items()):
+        for each in announced:
+            yield each.document(device)
     for event in given.docket.events:
         yield event.document()
 

@@ -30,7 +30,7 @@ from contracts.service_hours import holidays_in
 from contracts.settling import settle
 from contracts.sides import Facts, judge_sides
 from contracts.terms import Device, Terms
-from contracts.told import told_of
+from contracts.told import MeterId, told_of
 from contracts.units import round_money
 from contracts.usage import Metered, Usage, usage_of
 
@@ -49,7 +49,7 @@ class Input:
 
     judged: Mapping[Key, Judged]
     refused: Mapping[Key, int] = field(default_factory=dict)
-    meter_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    meter_ids: Mapping[str, tuple[MeterId, ...]] = field(default_factory=dict)
     late: Mapping[Key, int] | None = None
     docket: Docket = NO_EVENTS
     holidays: Holidays | None = None

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from contracts.events import Docket, Event
-from contracts.periods import Span
+from contracts.periods import Span, rfc3339
 from contracts.readings import Decision, exact_ticks
+from contracts.table import checked_time
 from contracts.terms import Terms
 from contracts.units import DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class MeterId:
+    """A new meter id that a device announced: when, the id, and the one before."""
+
+    time: int
+    meter: str
+    before: str
+
+    def document(self, device: str) -> dict[str, str]:
+        """As the evidence holds it, beside people's events."""
+        said = {"meter": self.meter, "before": self.before}
+        return {"type": "meter", "device": device, "time": rfc3339(self.time), **said}
+
+    @staticmethod
+    def read(document: Mapping[str, str]) -> MeterId:
+        """The same from its document."""
+        return MeterId(checked_time(document["time"]), document["meter"], document["before"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +74,12 @@ def _inside(times: tuple[int, ...], span: Span) -> tuple[int, ...]:
     return tuple(time for time in times if span.start <= time < span.end)
 
 
-def told_of(terms: Terms, docket: Docket, device: str, meter_ids: Iterable[int]) -> Told:
+def told_of(terms: Terms, docket: Docket, device: str, meter_ids: Iterable[MeterId]) -> Told:
     """What the events that count, and the device's own new meter ids, say of a device.
 
     A `meter_exchanged` event explains the new meter id nearest to it within a day, and then holds at its moment.
     """
-    announced, exchanges = sorted(meter_ids), []
+    announced, exchanges = sorted(each.time for each in meter_ids), []
     for event in docket.standing_of(device, "meter_exchanged"):
         near = [time for time in announced if abs(time - event.start) <= DAY_MS]
         time = min(near, key=lambda moment: abs(moment - event.start), default=event.start)
@@ -99,3 +119,17 @@ def decisions_of(terms: Terms, docket: Docket, device: str) -> dict[str, tuple[D
             mine = found.setdefault(channel, {})
             mine[event.start, ticks] = Decision(event.start, event.verdict == "accept", ticks)
     return {channel: tuple(sorted(each.values(), key=lambda d: d.time)) for channel, each in found.items()}
+
+
+def changed_moments(before: Told, now: Told) -> set[int]:
+    """The moments at which two accounts of a device differ: from each on, its meters are to be read again."""
+    if before == now:
+        return set()
+    found = set[int]()
+    for name in ("meter_ids", "serviced", "refused"):
+        found |= set(getattr(before, name)) ^ set(getattr(now, name))
+    found |= {each.time for each in set(before.exchanges) ^ set(now.exchanges)}
+    for channel in {*before.decisions, *now.decisions}:
+        different = set(before.decisions.get(channel, ())) ^ set(now.decisions.get(channel, ()))
+        found |= {each.time for each in different}
+    return found

@@ -26,8 +26,8 @@ from contracts.readings import Clock, judge
 from contracts.seal import SEAL, signature_fault, statement_sha256
 from contracts.state import read_state
 from contracts.statement import Input
-from contracts.table import Table, checked_time, read_table
-from contracts.told import decisions_of
+from contracts.table import Table, read_table
+from contracts.told import MeterId, decisions_of
 
 ReadPart = Callable[[str], bytes | None]
 
@@ -335,13 +335,13 @@ def _by_key(counts: Mapping[str, Mapping[str, int]]) -> dict[Key, int]:
     return {(device, channel): count for device, each in counts.items() for channel, count in each.items()}
 
 
-def meter_ids_of(events: list[dict[str, Any]]) -> dict[str, tuple[int, ...]]:
-    """The times at which each device announced a new meter id."""
-    found: dict[str, list[int]] = {}
+def meter_ids_of(events: list[dict[str, Any]]) -> dict[str, tuple[MeterId, ...]]:
+    """The new meter ids that each device announced."""
+    found: dict[str, list[MeterId]] = {}
     for event in events:
         if event["type"] == "meter":
-            found.setdefault(event["device"], []).append(checked_time(event["time"]))
-    return {device: tuple(sorted(times)) for device, times in found.items()}
+            found.setdefault(event["device"], []).append(MeterId.read(event))
+    return {device: tuple(each) for device, each in found.items()}
 
 
 def _first_difference(data: bytes, again: bytes) -> str:

@@ -17,10 +17,10 @@ import numpy as np
 import structlog
 
 from contracts.canonical import readable, sha256
+from contracts.carried import State
 from contracts.compute import compute_period
 from contracts.contract import Contract
 from contracts.explain import statement_text
-from contracts.metering import State
 from contracts.periods import Period, next_period, period_named, period_of, rfc3339
 from contracts.readings import Disposition
 from contracts.state import read_state
@@ -157,7 +157,6 @@ class Closer:
             status="final",
             keep=draft.keep,
             cut={"gateway": self.gateway, "batch": cut.position, "batch_sha256": cut.sha256.hex()},
-            events=source.meter_ids(period),
         )
         number = 1 if last is None else last.document["number"] + 1
         sealed = self.signer.sign(

@@ -9,16 +9,22 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contracts.carried import Carried, State
 from contracts.contract import Contract
 from contracts.judging import Key
-from contracts.metering import DeviceState, State, advance, begin_period, keys_of
+from contracts.metering import DeviceState, Stretch, advance, begin_period, keys_of
 from contracts.meters import Totals
 from contracts.periods import Period, Span, in_force
 from contracts.readings import Counts, Judged, Series
 from contracts.review import Row, kept_aside
-from contracts.statement import Metered, draft
+from contracts.statement import draft, holidays_of
+from contracts.stretches import Stretches, united
 from contracts.terms import Device
+from contracts.timeline import Timeline
+from contracts.told import NOTHING_TOLD, Told, changed_moments
 from contracts.units import HOUR_MS
+from contracts.usage import Metered
+from contracts.watch import Watch, joined
 from gateway.meter import Source
 
 HOURS_A_DAY = 24
@@ -31,6 +37,8 @@ class Measured:
     totals: Mapping[str, Totals]
     counts: Mapping[str, Counts]
     aside: tuple[Row, ...] = ()
+    watched: Mapping[Watch, tuple[Timeline, ...]] = field(default_factory=dict)
+    overdue: Mapping[str, Stretches] = field(default_factory=dict)
 
     def __add__(self, later: "Measured") -> "Measured":
         # A stretch without readings of a channel does not name it, and must not make the others forget it.
@@ -42,7 +50,11 @@ class Measured:
             **self.counts,
             **{name: self.counts.get(name, Counts()) + each for name, each in later.counts.items()},
         }
-        return Measured(totals, counts, self.aside + later.aside)
+        watched = {watch: self.watched.get(watch, ()) + each for watch, each in later.watched.items()}
+        overdue = {duty: self.overdue.get(duty, ()) + each for duty, each in later.overdue.items()}
+        return Measured(
+            totals, counts, self.aside + later.aside, {**self.watched, **watched}, {**self.overdue, **overdue}
+        )
 
 
 NOTHING = Measured({}, {})
@@ -50,11 +62,10 @@ NOTHING = Measured({}, {})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The readings of a stretch that the meters of a device look at, and its new meter ids."""
+    """The readings of a stretch that the meters and promises of a device look at."""
 
     judged: Mapping[Key, Judged]
     series: Mapping[Key, Series]
-    exchanges: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class Chain:
     segments: list[Segment] = field(default_factory=list)
     days: dict[int, Measured] = field(default_factory=dict)
     after: DeviceState | None = None
+    told: Told = NOTHING_TOLD
 
 
 class LivePeriod:
@@ -83,6 +95,7 @@ class LivePeriod:
         self.period = period
         self.opening = opening
         self._edges = _hours(period.span)
+        self._holidays = holidays_of(contract.terms, period)
         self._chains = {device.id: Chain(device) for device in contract.terms.devices}
 
     def update(self, source: Source, dirty: Mapping[str, set[int]], now_ms: int) -> None:
@@ -90,12 +103,21 @@ class LivePeriod:
 
         Silence after the last reading is not cut into hours: a statement meters it as one stretch.
         """
+        said = {device: self._hear(source, chain) for device, chain in self._chains.items()}
         for chain in self._chains.values():
             keys = keys_of(self.contract.terms, chain.device.id)
-            hours = set[int]().union(*(dirty.get(device, set()) for device, _ in keys))
+            reporters = {device for device, _ in keys}
+            hours = set[int]().union(*(dirty.get(each, set()) | said.get(each, set()) for each in reporters))
             self._again(source, chain, self._places(hours, len(chain.segments)))
             newest = max(source.store.newest_ms(*key) for key in keys)
             self._further(source, chain, min(now_ms, newest))
+
+    def _hear(self, source: Source, chain: Chain) -> set[int]:
+        """Take in what is said of a device by now, and give the hours in which that differs from before."""
+        told = source.told(chain.device, self.period)
+        changed = changed_moments(chain.told, told)
+        chain.told = told
+        return {moment // HOUR_MS for moment in changed}
 
     def reopen(self, source: Source, opening: State) -> None:
         """Begin from another opening state: the period before has changed, and this one as far as that reaches."""
@@ -109,14 +131,27 @@ class LivePeriod:
         """The statement so far: whole hours from their segments, and the hour under way as if it ended now."""
         end = min(now_ms, self.period.span.end)
         status = "open" if now_ms < self.period.span.end else "provisional"
+        return self._draft(source, end, status)[0]
+
+    def _draft(self, source: Source, end: int, status: str) -> tuple[dict[str, object], Carried]:
         metered = [self._to_date(source, chain, end) for chain in self._chains.values()]
-        return draft(self.contract, self.period, metered, status=status)
+        docket = source.docket.touching(self.period.span)
+        return draft(
+            self.contract,
+            self.period,
+            metered,
+            self.opening.carried,
+            docket,
+            status=status,
+            until=end,
+            holidays=self._holidays,
+        )
 
     def closing(self, source: Source) -> State:
         """The state with which the period would close if it closed now; the period must be over."""
         end = self.period.span.end
         states = {chain.device.id: self._rest(source, chain, end)[1] for chain in self._chains.values()}
-        return State(end, states)
+        return State(end, states, self._draft(source, end, "provisional")[1])
 
     def _places(self, hours: set[int], count: int) -> set[int]:
         """The segments, of the first `count`, in which these hours lie."""
@@ -164,8 +199,8 @@ class LivePeriod:
 
     def _meter(self, chain: Chain, place: int, state: DeviceState, seen: Seen) -> DeviceState:
         end = self._edges[place + 1]
-        totals, after = self._advance(chain.device, state, seen, end, closing=end == self.period.span.end)
-        measured = self._measured(chain.device, totals, seen, Span(self._edges[place], end))
+        stretch, after = self._advance(chain, state, seen, end, closing=end == self.period.span.end)
+        measured = self._measured(chain, stretch, seen, Span(self._edges[place], end))
         segment = Segment(state, measured)
         if place < len(chain.segments):
             chain.segments[place] = segment
@@ -175,27 +210,27 @@ class LivePeriod:
         return after
 
     def _advance(
-        self, device: Device, state: DeviceState, seen: Seen, end: int, *, closing: bool
-    ) -> tuple[dict[str, Totals], DeviceState]:
-        terms = self.contract.terms
-        series, exchanges = seen.series, seen.exchanges
-        return advance(terms, device, self.period, state, series, end, closing=closing, exchanges=exchanges)
+        self, chain: Chain, state: DeviceState, seen: Seen, end: int, *, closing: bool
+    ) -> tuple[Stretch, DeviceState]:
+        terms, told = self.contract.terms, chain.told
+        return advance(terms, chain.device, self.period, state, seen.series, end, closing=closing, told=told)
 
-    def _measured(self, device: Device, totals: Mapping[str, Totals], seen: Seen, span: Span) -> Measured:
-        terms = self.contract.terms
+    def _measured(self, chain: Chain, stretch: Stretch, seen: Seen, span: Span) -> Measured:
+        terms, device = self.contract.terms, chain.device
         span = in_force(terms, device, self.period).within(span)
         counts = {
             channel: seen.judged[device.id, channel].counts(span.start, span.end)
             for channel in terms.channels
             if (device.id, channel) in seen.judged
         }
-        return Measured(totals, counts, tuple(kept_aside(terms, device.id, seen.judged, span)))
+        aside = tuple(kept_aside(terms, device.id, seen.judged, span, chain.told.decisions))
+        watched = {watch: (timeline,) for watch, timeline in stretch.watched.items()}
+        return Measured(stretch.totals, counts, aside, watched, stretch.overdue)
 
     def _seen(self, source: Source, device: Device, start: int, end: int) -> Seen:
         found = {key: source.judged(key, start, end) for key in keys_of(self.contract.terms, device.id)}
         judged = {key: each for key, each in found.items() if len(each.columns)}
-        series = {key: each.series() for key, each in judged.items()}
-        return Seen(judged, series, source.exchanges(device.id, start, end))
+        return Seen(judged, {key: each.series() for key, each in judged.items()})
 
     def _rest(self, source: Source, chain: Chain, end: int) -> tuple[Measured, DeviceState]:
         """From where the segments end to `end`, as if the period ended there."""
@@ -204,8 +239,8 @@ class LivePeriod:
         if state.at >= end:
             return NOTHING, state
         seen = self._seen(source, chain.device, min(state.at, reached), end)
-        totals, after = self._advance(chain.device, state, seen, end, closing=True)
-        return self._measured(chain.device, totals, seen, Span(reached, max(reached, end))), after
+        stretch, after = self._advance(chain, state, seen, end, closing=True)
+        return self._measured(chain, stretch, seen, Span(reached, max(reached, end))), after
 
     def _to_date(self, source: Source, chain: Chain, end: int) -> Metered:
         terms = self.contract.terms
@@ -216,7 +251,9 @@ class LivePeriod:
         refused = {key[1]: source.store.refused(*key, force.start, max(force.start + 1, force.end)) for key in keys}
         totals = {name: measured.totals.get(name, Totals()) for name in terms.meters}
         counts = {channel: measured.counts.get(channel, Counts()) for channel in terms.channels}
-        return Metered(chain.device, force, totals, counts, refused, measured.aside)
+        watched = {watch: joined(parts) for watch, parts in measured.watched.items()}
+        overdue = {duty: united(each) for duty, each in measured.overdue.items()}
+        return Metered(chain.device, force, totals, counts, refused, measured.aside, watched, overdue)
 
     def _day(self, chain: Chain, day: int) -> Measured:
         """The sum of a day's hours, kept until one of them changes."""

@@ -1,20 +1,22 @@
 """Metering in the gateway: what the core needs to know of a period, read from the block store."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
-from contracts.events import Event
+from contracts.carried import State
+from contracts.events import Docket
 from contracts.judging import Key
-from contracts.metering import State, opening_state
-from contracts.periods import Period, rfc3339
-from contracts.readings import Clock, Judged, Series, judge
+from contracts.metering import opening_devices
+from contracts.periods import Period
+from contracts.readings import Clock, Decision, Judged, Series, judge
 from contracts.statement import Input
-from contracts.terms import Terms
+from contracts.terms import Device, Terms
+from contracts.told import MeterId, Told, decisions_of, told_of
 from gateway.blocks import BlockStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """The block store as it stood at a journal position (None: as it stands), in one contract's terms."""
 
@@ -26,9 +28,19 @@ class Source:
         """Every device and channel the contract declares."""
         return [(device.id, channel) for device in self.terms.devices for channel in self.terms.channels]
 
+    @cached_property
+    def docket(self) -> Docket:
+        """Every event of the contract."""
+        return Docket.of(self.store.contract_events(self.terms.id, self.upto))
+
+    @cached_property
+    def _decisions(self) -> dict[str, dict[str, tuple[Decision, ...]]]:
+        return {device.id: decisions_of(self.terms, self.docket, device.id) for device in self.terms.devices}
+
     def judged(self, key: Key, start: int, end: int) -> Judged:
         """The readings of a channel in [start, end) with what became of each."""
-        return judge(self.store.read(*key, start, end, self.upto), Clock.of(self.terms))
+        decisions = self._decisions.get(key[0], {}).get(key[1], ())
+        return judge(self.store.read(*key, start, end, self.upto), Clock.of(self.terms), decisions)
 
     def period(self, period: Period) -> Input:
         """Everything a period is computed from."""
@@ -36,30 +48,23 @@ class Source:
         judged = {key: self.judged(key, span.start, span.end) for key in self.keys()}
         refused = {key: self.store.refused(*key, span.start, span.end, self.upto) for key in self.keys()}
         found = {key: each for key, each in judged.items() if len(each.columns)}
-        exchanges = {device.id: self.exchanges(device.id, span.start, span.end) for device in self.terms.devices}
-        return Input(found, refused, exchanges)
+        meter_ids = {device.id: self.meter_ids(device.id, period) for device in self.terms.devices}
+        return Input(found, refused, meter_ids, docket=self.docket.touching(span))
 
-    def exchanges(self, device: str, start: int, end: int) -> tuple[int, ...]:
-        """The times at which a device announced a new meter id."""
-        events = self.store.device_events(device, start, end, self.upto)
-        return tuple(event.time_ms for event in events if event.kind == "meter")
+    def told(self, device: Device, period: Period) -> Told:
+        """What was said of a device in a period."""
+        docket = self.docket.touching(period.span)
+        return told_of(self.terms, docket, device.id, self.meter_ids(device.id, period))
 
-    def events(self) -> tuple[Event, ...]:
-        """Every event of the contract, in order of entry."""
-        return tuple(self.store.contract_events(self.terms.id, self.upto))
-
-    def meter_ids(self, period: Period) -> Iterator[dict[str, Any]]:
-        """The new meter ids that devices announced in the period, as the evidence holds them."""
-        for device in self.terms.devices:
-            for event in self.store.device_events(device.id, period.span.start, period.span.end, self.upto):
-                if event.kind == "meter":
-                    time = rfc3339(event.time_ms)
-                    said = {"device": device.id, "time": time, "type": "meter", "id": event.id}
-                    yield {**said, "details": event.details}
+    def meter_ids(self, device: str, period: Period) -> tuple[MeterId, ...]:
+        """The new meter ids that a device announced in a period."""
+        events = self.store.device_events(device, period.span.start, period.span.end, self.upto)
+        said = [(event.time_ms, event.details) for event in events if event.kind == "meter"]
+        return tuple(MeterId(time, details["meter"], details["before"]) for time, details in said)
 
     def first_opening(self, first: Period) -> State:
         """The state with which the contract's first period opens."""
-        return opening_state(self.terms, first, self._before(first.span.start))
+        return State(first.span.start, opening_devices(self.terms, first, self._before(first.span.start)))
 
     def _before(self, moment: int) -> Mapping[Key, Series]:
         clock = Clock.of(self.terms)
