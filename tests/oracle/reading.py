@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from tests.oracle.events import Event
 from tests.oracle.terms import Terms, duration_ms, hold_text, resolution
@@ -49,6 +50,7 @@ Identity = tuple[str, str, int]
 """A device, one of its channels and a moment."""
 
 
+@cache
 def ticks_of(value: str, step: str) -> int:
     """Return a value as a whole number of its channel's resolution, halves to even."""
     return round(Fraction(value) / Fraction(step))

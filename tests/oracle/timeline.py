@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from tests.oracle.events import Event
@@ -98,11 +99,11 @@ def compare(world: World, condition: Terms, source: Source, moment: int) -> Stat
     ticks = world.ticks_at(source, moment)
     if ticks is None:
         return None
-    value = ticks * Fraction(resolution(world.terms, source[1]))
+    value = ticks * number(resolution(world.terms, source[1]))
     [(word, bound)] = [(word, condition[word]) for word in COMPARISONS if word in condition]
     if word == "between":
-        return Fraction(bound[0]) <= value <= Fraction(bound[1])
-    limit = Fraction(bound)
+        return number(bound[0]) <= value <= number(bound[1])
+    limit = number(bound)
     return {
         "above": value > limit,
         "at_least": value >= limit,
@@ -110,6 +111,12 @@ def compare(world: World, condition: Terms, source: Source, moment: int) -> Stat
         "at_most": value <= limit,
         "is": value == limit,
     }[word]
+
+
+@cache
+def number(text: str) -> Fraction:
+    """Return the exact number a text writes."""
+    return Fraction(text)
 
 
 def long_enough(states: list[State], moments: list[int], least_ms: int) -> list[State]:
