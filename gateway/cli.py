@@ -15,6 +15,8 @@ COMMANDS = {
     "check": ("agreements", "check", "Check contracts and settings: every problem, with line and remedy."),
     "compute": ("agreements", "compute_statement", "Compute a statement from files alone."),
     "statement": ("statements", "app", "List, show, close and export statements."),
+    "event": ("events", "enter_event", "Enter what no sensor can say: serviced, planned, breakdown, a decision."),
+    "events": ("events", "list_events", "List events and how they stand between the two sides."),
     "verify": ("statements", "verify_statement", "Check a statement from its files alone."),
     "simulate": ("simulation", "simulate", "Publish what a simulated fleet reports."),
     "replay": ("simulation", "replay", "Feed a recorded CSV to a broker."),

@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
 PROJECTING_EVERY_S: Final = 0.25
+LOOKING_EVERY_S: Final = 0.5
 PROJECTING_AGAIN_S: Final = 5.0
 CLOSING_EVERY_S: Final = 30.0
 BACKLOG_WITHIN_S: Final = 60.0
@@ -140,8 +141,11 @@ class Gateway:
         self._committed.set()
 
     async def _project(self) -> None:
+        """Project what we commit as it comes, and what other processes do, such as `fairmeter event`, by looking."""
         while True:
-            await self._committed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOKING_EVERY_S):
+                    await self._committed.wait()
             self._committed.clear()
             try:
                 await self.catch_up()

@@ -54,6 +54,16 @@ def alone(data: Path) -> Iterator[None]:
         yield
 
 
+def is_running(data: Path) -> bool:
+    """Whether a gateway runs on a data folder."""
+    with (data / ".running").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 async def _serve(gateway: Gateway) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

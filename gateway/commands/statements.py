@@ -104,7 +104,7 @@ def _printed(stores: Stores, issued: Issued) -> str:
 
 
 def _current(stores: Stores, contract: str) -> dict[str, Any]:
-    _must_serve(stores, contract)
+    must_serve(stores, contract)
     try:
         if stores.closer.next_due(contract) is None:
             fail(f"{contract} is over: every period of it is final")
@@ -119,7 +119,8 @@ def _current(stores: Stores, contract: str) -> dict[str, Any]:
     return found[0]
 
 
-def _must_serve(stores: Stores, contract: str) -> None:
+def must_serve(stores: Stores, contract: str) -> None:
+    """End the command where no such contract is served, and name those that are."""
     served = stores.closer.contract_ids()
     if contract not in served:
         fail(f"{contract} is not served here; the contracts are: {', '.join(served) or 'none'}")
@@ -128,7 +129,7 @@ def _must_serve(stores: Stores, contract: str) -> None:
 def _find(stores: Stores, contract: str, number: int | None) -> Issued:
     issued = stores.ledger.last(contract) if number is None else stores.ledger.find(contract, number)
     if issued is None:
-        _must_serve(stores, contract)
+        must_serve(stores, contract)
         which = "no final statement yet" if number is None else f"no statement {number}"
         fail(f"{contract} has {which}; `fairmeter statement show {contract} --current` shows the one so far")
     return issued
@@ -140,7 +141,7 @@ def close(
 ) -> None:
     """Make the next final statement of a contract, if its grace is over."""
     with Stores.open(settings_for(settings, data)) as stores:
-        _must_serve(stores, contract)
+        must_serve(stores, contract)
         projector = stores.projector()
         if projector.needs_rebuild():
             fail("the contracts name other devices or channels than before; run `fairmeter rebuild` first")
