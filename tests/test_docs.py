@@ -17,7 +17,7 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from contracts import terms
+from contracts import charges, promises, terms
 from contracts.conditions import Condition
 from contracts.load import LATER, json_schema, load_terms
 from gateway.cli import COMMANDS, app
@@ -178,9 +178,15 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     "Channels": [terms.Channel],
     "Conditions": [Condition],
     "Meters": [terms.Meter],
-    "Charges": [terms.Charge, terms.Allowance],
-    "Prices": [terms.Price, terms.Tier, terms.Package],
+    "Charges": [charges.Charge, charges.Allowance],
+    "Prices": [charges.Price, charges.Tier, charges.Package, charges.GainShare],
+    "Guarantees": [promises.Guarantee, promises.Planned, promises.Response, promises.Happening],
+    "Service hours": [promises.ServiceHours],
+    "Credits, bonus and earn-back": [promises.Credits, promises.CreditTier, promises.Bonus, promises.EarnBack],
+    "Obligations": [promises.Obligation, promises.Service, promises.MinimumUse, promises.UseLimit],
+    "Consequences": [promises.Consequence, promises.Surcharge],
 }
+EMPTY = (None, {}, (), terms.DataTerms(), promises.Consequence())
 PLAIN = """terms: 1
 id: DOC-1
 provider: {name: Provider}
@@ -213,7 +219,7 @@ def test_every_key_is_documented_with_its_default(title: str) -> None:
                 adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, "as documented", *field.metadata])  # type: ignore[arg-type] # any field's
                 assert adapter.validate_python(code(rows[key])[0]) == field.default, key
             elif not field.is_required():
-                assert field.get_default(call_default_factory=True) in (None, {}, (), terms.DataTerms()), key
+                assert field.get_default(call_default_factory=True) in EMPTY, key
 
 
 def test_what_is_kept_for_later_is_named() -> None:
