@@ -121,20 +121,22 @@ async def publish_late(
     period_ms = start_ms if period_start_ms is None else period_start_ms
     tallies, sending = [], []
     for device in scenario.devices:
-        withheld = [one for one in place(scenario, device.id, period_ms) if one.fault.kind == "late_batch"]
-        if not withheld:
+        if not any(one.fault.kind == "late_batch" for one in place(scenario, device.id, period_ms)):
             continue
-        batches = (
-            told(scenario, device.id, max(start_ms, one.start_ms), min(end_ms, one.end_ms), period_ms)
-            for one in withheld
-        )
         tally = _FaultTally(device.id, None)
-        late = tally.met(one for batch in batches for one in batch if one.fate is Fate.LATE)
+        late = tally.met(_withheld(scenario, device.id, start_ms, end_ms, period_ms))
         card = _card(scenario, device.id, end_ms - 1, period_ms)
         tallies.append(tally)
         sending.append(deliver(broker, card, at_once(pack(late, sets_per_message)), tally.delivered))
     await _together(sending)
     return _sum(tallies)
+
+
+def _withheld(scenario: Scenario, device_id: str, start_ms: int, end_ms: int, period_ms: int) -> Iterator[ReadingSet]:
+    for placed in place(scenario, device_id, period_ms):
+        if placed.fault.kind == "late_batch":
+            batch = told(scenario, device_id, max(start_ms, placed.start_ms), min(end_ms, placed.end_ms), period_ms)
+            yield from (one for one in batch if one.fate is Fate.LATE)
 
 
 async def publish_live(

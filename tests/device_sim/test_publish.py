@@ -21,6 +21,7 @@ name: two-faults
 devices:
   - {id: comp-01, model: compressor, seed: 11, boot: a1f3, meter: K4711, firmware: 2.4.1}
   - {id: comp-02, model: compressor, seed: 12}
+  - {id: printer-01, model: printer, seed: 13, interval: 30m}
 faults:
   - {kind: late_batch, device: comp-02, at: 10h, for: 20m}
   - {kind: burst, device: comp-01, at: 12h5m, for: 5m}
@@ -45,14 +46,14 @@ def _complete(counts: dict[str, int]) -> Any:
 
 
 async def test_history_arrives_whole_and_late_batches_when_asked_for(broker: Broker) -> None:
-    """A day of two compressors arrives as it was told; the withheld twenty minutes only when asked for."""
+    """A day of three machines arrives as it was told; the withheld twenty minutes only when asked for."""
     scenario, end = _scenario(), START + 24 * HOUR_MS
     async with listening(broker, "telemetry/+") as heard:
         published = await publish_history(scenario, broker, START, end)
         expected = {device: _expected(scenario, device, end) for device in ("comp-01", "comp-02")}
         await heard.until(_complete({device: len(sets) for device, sets in expected.items()}))
         assert {device: heard.sets(device) for device in expected} == expected
-        assert published.readings == 6 * (1_440 + 1_420)
+        assert published.readings == 6 * (1_440 + 1_420) + 3 * 48
         assert published.faults == {"burst": 5, "late_batch": 20}
         late = await publish_late(scenario, broker, START, end)
         await heard.until(_complete({"comp-02": 1_440}))
@@ -88,7 +89,8 @@ async def test_progress_reaches_the_end_of_the_history(broker: Broker) -> None:
     published = await publish_history(_scenario(), broker, START, START + 6 * HOUR_MS, progress=seen.append)
     last = {one.device: one for one in seen}
     assert sum(one.readings for one in last.values()) == published.readings
-    assert {one.reached_ms for one in last.values()} == {START + 6 * HOUR_MS - 60_000}
+    ends = dict.fromkeys(("comp-01", "comp-02"), START + 6 * HOUR_MS - 60_000)
+    assert {one.device: one.reached_ms for one in seen} == ends | {"printer-01": START + 6 * HOUR_MS - HOUR_MS // 2}
     own = [one.readings for one in seen if one.device == "comp-01"]
     assert own == sorted(own)
 
