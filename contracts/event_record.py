@@ -211,9 +211,9 @@ def _shape_faults(given: Mapping[str, Any], entered: int | None) -> Iterator[Fau
         return
     needed, allowed = _KEYS[kind]
     for key in sorted(needed - given.keys()):
-        yield Fault(key, f"`{key}` is missing: a {kind} says it", _REMEDIES.get(key, f"Add `{key}`"))
+        yield Fault(key, f"`{key}` is missing: `{kind}` says it", _REMEDIES.get(key, f"Add `{key}`"))
     for key in sorted((Record.model_fields.keys() & given.keys()) - _ALWAYS - needed - allowed):
-        yield Fault(key, f"`{key}` does not belong to a {kind}", "Leave it out")
+        yield Fault(key, f"`{key}` does not belong to `{kind}`", "Leave it out")
     if kind == "planned" and entered is None and "entered" not in given:
         yield Fault("entered", "`entered` is missing: planned work counts by its notice", _REMEDIES["entered"])
     if kind not in STRETCHES and not {"time", "entered"} & given.keys() and entered is None:

@@ -10,6 +10,8 @@ import typer
 
 from contracts.compute import compute
 from contracts.contract import Contract, read_contract
+from contracts.event_text import read_events
+from contracts.events import Event
 from contracts.evidence import Part
 from contracts.explain import statement_text
 from contracts.load import json_schema, load_terms, warnings
@@ -67,13 +69,14 @@ def compute_statement(
     terms: Annotated[Path, typer.Option(help="the contract")],
     readings: Annotated[Path, typer.Option(help="CSV of readings (device,channel,time,value), or evidence")],
     period: Annotated[str, typer.Option(help="the period, such as 2026-01, 2026-W05, 2026-Q1 or 2026")],
+    events: Annotated[Path | None, typer.Option(help="what people said (YAML or JSON): serviced, planned, …")] = None,
     evidence: Annotated[Path | None, typer.Option(help="also write the evidence to this folder")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the statement as JSON")] = False,
 ) -> None:
     """Compute a statement from files alone: no store, no broker, nothing kept."""
     try:
         contract = read_contract(_bytes(terms), str(terms))
-        document = _computed(contract, readings, period, evidence)
+        document = _computed(contract, readings, period, evidence, _events(events, contract))
     except ProblemsFound as found:
         fail("\n".join(map(str, found.problems)))
     except (ValueError, ArchiveError) as error:
@@ -84,8 +87,20 @@ def compute_statement(
         print_text(statement_text(document, contract.terms))
 
 
-def _computed(contract: Contract, readings: Path, period: str, evidence: Path | None) -> dict[str, Any]:
+def _events(path: Path | None, contract: Contract) -> tuple[Event, ...]:
+    """What people said, from a file; a statement that lacks some of it would be another one, so every fault ends it."""
+    events, problems = read_events(_bytes(path), str(path), contract.terms) if path else ((), [])
+    if problems:
+        raise ProblemsFound(problems)
+    return events
+
+
+def _computed(
+    contract: Contract, readings: Path, period: str, evidence: Path | None, events: tuple[Event, ...]
+) -> dict[str, Any]:
     if readings.is_dir() or is_archive(readings):
+        if events:
+            raise ArchiveError(f"{readings} is evidence, which holds its own events; leave --events out")
         return _from_evidence(contract, readings, period)
 
     def keep(part: Part) -> None:
@@ -93,7 +108,7 @@ def _computed(contract: Contract, readings: Path, period: str, evidence: Path | 
             write_durably(evidence / part.path, part.packed())
 
     table = _table(readings)
-    document = compute(contract, table, period, keep)
+    document = compute(contract, table, period, keep, events)
     _say_left_out(table, contract)
     return document
 
