@@ -20,10 +20,12 @@ from pydantic.fields import FieldInfo
 from contracts import charges, promises, terms
 from contracts.conditions import Condition
 from contracts.load import LATER, json_schema, load_terms
+from contracts.yaml_text import parse_yaml
 from gateway.cli import COMMANDS, app
 from gateway.message import Message
 from gateway.payloads import Rejected, decode
 from gateway.settings import MappedChannel, Settings, load_settings
+from tests.contracts.json_schema import faults as json_schema_faults
 from tests.markdown import DOCUMENTS, ROOT, Document, code, tables
 
 README, ARCHITECTURE = Document("README.md"), Document("ARCHITECTURE.md")
@@ -186,7 +188,7 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     "Obligations": [promises.Obligation, promises.Service, promises.MinimumUse, promises.UseLimit],
     "Consequences": [promises.Consequence, promises.Surcharge],
 }
-EMPTY = (None, {}, (), terms.DataTerms(), promises.Consequence())
+EMPTY: tuple[Any, ...] = (None, {}, (), terms.DataTerms(), promises.Consequence())
 PLAIN = """terms: 1
 id: DOC-1
 provider: {name: Provider}
@@ -240,9 +242,11 @@ def whole(example: str) -> str:
 
 @pytest.mark.parametrize("example", [*LANGUAGE.blocks("yaml"), *BILL.blocks("yaml")], ids=lambda each: each.text[:24])
 def test_every_contract_shown_is_one(example: Any) -> None:
-    """Examples of the language load without a problem."""
-    _, problems = load_terms(whole(example.text), "example.yaml")
+    """Examples of the language load without a problem, and no editor marks anything in them."""
+    text, schema = whole(example.text), json_schema()
+    _, problems = load_terms(text, "example.yaml")
     assert not problems
+    assert list(json_schema_faults(parse_yaml(text, "example.yaml").value, schema, schema)) == []
 
 
 def test_the_schema_file_is_the_one_the_command_prints() -> None:
