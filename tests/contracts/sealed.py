@@ -9,16 +9,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contracts.canonical import canonical
+from contracts.carried import State
 from contracts.compute import compute_period
 from contracts.evidence import Part
-from contracts.metering import opening_state
+from contracts.metering import opening_devices
 from contracts.periods import period_named
 from contracts.readings import Clock, judge
 from contracts.seal import key_name, statement_sha256
 from contracts.statement import Input
-from contracts.verify import Report, exchanges_of, verify
+from contracts.told import MeterId
+from contracts.verify import Report, verify
 from tests.contracts.machines import CONTRACT, DAYS
-from tests.contracts.samples import JANUARY, MINUTE, csv
+from tests.contracts.samples import JANUARY, MINUTE, csv, ms
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -83,7 +85,9 @@ def two_statements() -> tuple[Sealed, Sealed]:
     terms, table = CONTRACT.terms, csv(_readings())
     judged = {key: judge(columns, Clock.of(terms)) for key, columns in table.columns(terms).items()}
     first = period_named(terms, DAYS[0])
-    state = opening_state(terms, first, {key: each.series() for key, each in judged.items()})
+    devices = opening_devices(terms, first, {key: each.series() for key, each in judged.items()})
+    state = State(first.span.start, devices)
+    new_meter = {"m2": (MeterId(ms("2026-01-02T01:00Z"), "K2", "K1"),)}
     sealed: list[Sealed] = []
     for number, day in enumerate(DAYS[:2], start=1):
         period, files = period_named(terms, day), dict[str, bytes]()
@@ -93,9 +97,8 @@ def two_statements() -> tuple[Sealed, Sealed]:
 
         refused = table.refused_in(period.span.start, period.span.end)
         cut = {"gateway": "site-1", "batch": 7 * number, "batch_sha256": "ab" * 32}
-        events = [{"type": "meter", "device": "m2", "time": "2026-01-02T01:00:00.000Z", "id": "K2"}] * (number - 1)
-        given = Input(judged, refused, exchanges_of(events))
-        outcome = compute_period(CONTRACT, period, state, given, status="final", keep=keep, cut=cut, events=events)
+        given = Input(judged, refused, new_meter if day == DAYS[1] else {})
+        outcome = compute_period(CONTRACT, period, state, given, status="final", keep=keep, cut=cut)
         state = outcome.closing
         previous = statement_sha256(sealed[-1].document) if sealed else None
         seal = {"number": number, "previous_sha256": previous, "issued_at": "2026-01-06T00:00:00.000Z"}

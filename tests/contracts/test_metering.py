@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.judging import Key
-from contracts.metering import DeviceState, advance, begin_period, opening_state
+from contracts.metering import DeviceState, advance, begin_period, opening_devices
 from contracts.meters import Totals
 from contracts.periods import period_named
 from contracts.readings import NO_BOOT, Series
+from contracts.told import Told
 from tests.contracts.samples import HOUR, JANUARY, MINUTE, series, terms
 
 AGREED = terms(
@@ -65,11 +66,11 @@ def readings(draw: st.DrawFn) -> dict[Key, Series]:
 
 def opened(given_readings: Mapping[Key, Series]) -> DeviceState:
     """Where the device stands as the period begins."""
-    return begin_period(opening_state(AGREED, PERIOD, given_readings).devices["m1"])
+    return begin_period(opening_devices(AGREED, PERIOD, given_readings)["m1"])
 
 
 def metered_in(
-    cuts: list[int], given_readings: Mapping[Key, Series], exchanges: tuple[int, ...]
+    cuts: list[int], given_readings: Mapping[Key, Series], meter_ids: tuple[int, ...]
 ) -> tuple[dict[str, Totals], DeviceState]:
     """The period in stretches that end at the cuts and, with everything settled, at its end."""
     state, totals = opened(given_readings), dict.fromkeys(AGREED.meters, Totals())
@@ -77,8 +78,8 @@ def metered_in(
         closing = end == PERIOD.span.end
         seen = {key: each.between(state.at, end) for key, each in given_readings.items()}
         device = AGREED.devices[0]
-        more, state = advance(AGREED, device, PERIOD, state, seen, end, closing=closing, exchanges=exchanges)
-        totals = {name: totals[name] + more[name] for name in totals}
+        more, state = advance(AGREED, device, PERIOD, state, seen, end, closing=closing, told=Told(meter_ids))
+        totals = {name: totals[name] + more.totals[name] for name in totals}
     return totals, state
 
 
@@ -92,9 +93,9 @@ def test_any_cut_of_a_period_gives_the_same_totals(
     given_readings: dict[Key, Series], minutes: list[int], exchanged: list[int]
 ) -> None:
     """A late reading is metered again from its hour on, and the sum is that of metering the whole period at once."""
-    exchanges = tuple(PERIOD.span.start + minute * MINUTE for minute in exchanged)
-    whole, after = metered_in([], given_readings, exchanges)
-    pieces, last = metered_in([PERIOD.span.start + m * MINUTE for m in minutes], given_readings, exchanges)
+    meter_ids = tuple(PERIOD.span.start + minute * MINUTE for minute in exchanged)
+    whole, after = metered_in([], given_readings, meter_ids)
+    pieces, last = metered_in([PERIOD.span.start + m * MINUTE for m in minutes], given_readings, meter_ids)
     assert pieces == whole
     assert last == after
 
@@ -106,12 +107,12 @@ def test_metering_never_goes_beyond_what_is_settled(given_readings: dict[Key, Se
     end = PERIOD.span.start + minute * MINUTE
     seen = {key: each.between(0, end) for key, each in given_readings.items()}
     state = opened(seen)
-    totals, after = advance(AGREED, AGREED.devices[0], PERIOD, state, seen, end, closing=False)
+    stretch, after = advance(AGREED, AGREED.devices[0], PERIOD, state, seen, end, closing=False)
     assert PERIOD.span.start <= after.at <= end
-    assert all(total.known_ms <= after.at - PERIOD.span.start for total in totals.values())
+    assert all(total.known_ms <= after.at - PERIOD.span.start for total in stretch.totals.values())
     final, _ = metered_in([], given_readings, ())
     for name in ("steady", "long", "faults", "alarms", "volume"):
-        assert totals[name].on <= final[name].on
+        assert stretch.totals[name].on <= final[name].on
 
 
 @SIZED
@@ -131,7 +132,7 @@ def test_nothing_is_metered_before_the_contract_begins() -> None:
     """Readings from before are looked at for what still holds, and bill nothing."""
     agreed = terms()
     january = period_named(agreed, "2026-01")
-    state = opening_state(agreed, january, {("m1", "pages"): series({JANUARY - 3 * HOUR: 5})})
+    state = opening_devices(agreed, january, {("m1", "pages"): series({JANUARY - 3 * HOUR: 5})})["m1"]
     assert state.at == JANUARY
-    assert not state.devices["m1"].entered
-    assert state.devices["m1"].meters == {}
+    assert not state.entered
+    assert state.meters == {}

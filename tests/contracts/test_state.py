@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.canonical import readable
+from contracts.carried import State
 from contracts.compute import compute_period
 from contracts.counter import Baseline, Counting, Low
 from contracts.judging import Key
-from contracts.metering import DeviceState, State, begin_period, keys_of, opening_state
+from contracts.metering import DeviceState, begin_period, keys_of, opening_devices
 from contracts.meters import MeterState
 from contracts.periods import period_named
 from contracts.readings import Judged
@@ -45,7 +46,7 @@ def begun(state: State) -> dict[str, DeviceState]:
 def opened(judged: dict[Key, Judged]) -> State:
     """The state with which the contract begins."""
     series = {key: each.series() for key, each in judged.items()}
-    return opening_state(TERMS, period_named(TERMS, DAYS[0]), series)
+    return State(JANUARY, opening_devices(TERMS, period_named(TERMS, DAYS[0]), series))
 
 
 @SIZED
@@ -55,7 +56,9 @@ def test_a_state_survives_its_journey_as_json(judged: dict[Key, Judged], last: s
     state = opened(judged)
     for day in DAYS[: DAYS.index(last) + 1]:
         assert begun(through_json(state)) == begun(state)
-        _, state = meter_period(TERMS, period_named(TERMS, day), state, Input(judged))
+        period = period_named(TERMS, day)
+        _, devices = meter_period(TERMS, period, state, Input(judged))
+        state = State(period.span.end, devices)
     assert through_json(state).at == state.at
     assert begun(through_json(state)) == begun(state)
     assert state_document(TERMS, through_json(state)) == state_document(TERMS, state)
@@ -111,9 +114,11 @@ def test_the_state_is_a_closed_record_with_the_places_of_later_balances() -> Non
     """Its form is complete from the first statement on (semantics §8)."""
     document = state_document(TERMS, opened({}))
     assert set(document) == {
-        "schema", "contract", "at", "balances", "year_to_date", "credits", "service_meters", "devices",
+        "schema", "contract", "at", "balances", "year_to_date", "credits", "claims", "measured_over", "incidents",
+        "last_known", "excused_until", "devices",
     }  # fmt: skip
     assert set(document["devices"]) == {"m1", "m2"}
+    assert set(document["devices"]["m1"]) == {"in_force", "boot", "channels", "meters", "services"}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.metering import advance, opening_state
+from contracts.metering import advance, opening_devices
 from contracts.periods import period_named
 from contracts.readings import Clock, judge
 from tests.contracts.samples import HOUR, JANUARY, MINUTE, contract, csv
@@ -49,11 +49,11 @@ def test_boots_of_all_channels_together_announce_a_restart(stretch_ms: int) -> N
         rows += f"m1,door,{JANUARY + minute * MINUTE + 30_000},1,b2\n"
     series = {key: judge(found, Clock.of(agreed)).series() for key, found in csv(rows).columns(agreed).items()}
     period = period_named(agreed, "2026-01")
-    state = opening_state(agreed, period, series).devices["m1"]
+    state = opening_devices(agreed, period, series)["m1"]
     printed, at = 0, period.span.start
     while at < period.span.end:
         at = min(at + stretch_ms, period.span.end)
         closing = at == period.span.end
-        totals, state = advance(agreed, agreed.devices[0], period, state, series, at, closing=closing)
-        printed += totals["pages"].on
+        stretch, state = advance(agreed, agreed.devices[0], period, state, series, at, closing=closing)
+        printed += stretch.totals["pages"].on
     assert printed == 19 + 5 + 9
