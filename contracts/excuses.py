@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contracts.events import Docket, Event
 from contracts.periods import Span
 from contracts.promises import Guarantee, Obligation
-from contracts.stretches import Stretches, common, first_ms, united
+from contracts.stretches import Stretches, first_ms, overlap, united
 from contracts.terms import Terms
 
 
@@ -44,7 +44,7 @@ def excuses_of(
     `breaches` are the customer's, by obligation, each with the window after it.
     """
     found = [
-        Excuse(f"obligation:{duty.id}", common(breaches.get(duty.id, ()), (span,)))
+        Excuse(f"obligation:{duty.id}", overlap(breaches.get(duty.id, ()), (span,)))
         for duty in terms.obligations
         if promise.id in duty.consequence.excuse
     ]
@@ -55,7 +55,7 @@ def excuses_of(
         if event.type != "planned" or _announced(promise, docket, event)
     }
     for event in sorted(events.values(), key=lambda each: (each.start, each.id)):
-        stretches = common((event.span,), (span,)) if event.end > event.start else ()
+        stretches = overlap((event.span,), (span,)) if event.end > event.start else ()
         found.append(Excuse(f"{event.type}:{event.id}", stretches, event.type == "planned"))
     return [excuse for excuse in found if excuse.stretches]
 
@@ -82,9 +82,9 @@ def apply_excuses(promise: Guarantee, outages: Stretches, excuses: list[Excuse])
     Planned work excuses no more than its allowance, used up in order of time.
     """
     planned = united(span for excuse in excuses if excuse.planned for span in excuse.stretches)
-    allowed = first_ms(common(outages, planned), promise.planned.allowance) if promise.planned else ()
+    allowed = first_ms(overlap(outages, planned), promise.planned.allowance) if promise.planned else ()
     real = [
-        Excuse(excuse.reason, common(excuse.stretches, allowed) if excuse.planned else excuse.stretches)
+        Excuse(excuse.reason, overlap(excuse.stretches, allowed) if excuse.planned else excuse.stretches)
         for excuse in excuses
     ]
     edges = sorted({edge for excuse in real for span in excuse.stretches for edge in (span.start, span.end)})
@@ -92,7 +92,7 @@ def apply_excuses(promise: Guarantee, outages: Stretches, excuses: list[Excuse])
     for outage in outages:
         inner = edges[bisect_right(edges, outage.start) : bisect_right(edges, outage.end - 1)]
         for start, end in zip([outage.start, *inner], [*inner, outage.end], strict=True):
-            reasons = [excuse.reason for excuse in real if common(excuse.stretches, (Span(start, end),))]
+            reasons = [excuse.reason for excuse in real if overlap(excuse.stretches, (Span(start, end),))]
             pieces.append(Interval(Span(start, end), "excused" if reasons else "down", ", ".join(reasons) or None))
     return pieces
 

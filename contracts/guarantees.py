@@ -16,7 +16,7 @@ from contracts.carried import Figures
 from contracts.excuses import Excuse, Interval, apply_excuses, merged
 from contracts.periods import Span
 from contracts.promises import Guarantee
-from contracts.stretches import Stretches, common, length_ms, united, without
+from contracts.stretches import Stretches, length_ms, overlap, united, without
 from contracts.timeline import FALSE, TRUE, UNKNOWN, Timeline, constant, overlay
 from contracts.watch import Watch, stretches_in
 
@@ -36,11 +36,11 @@ def measure(
 
     `dark` is when the customer broke an obligation to keep the device connected, by obligation.
     """
-    unknown = common(stretches_in(truth, UNKNOWN), agreed)
+    unknown = overlap(stretches_in(truth, UNKNOWN), agreed)
     bad = stretches_in(truth, FALSE)
     if promise.unknown == "down":
         bad = united([*bad, *unknown])
-    runs = common(bad, agreed)
+    runs = overlap(bad, agreed)
     outages = tuple(run for run in runs if run.length_ms >= promise.ignore_below)
     pieces = apply_excuses(promise, outages, excuses)
     excused_ms = sum(piece.span.length_ms for piece in pieces if piece.state == "excused")
@@ -51,7 +51,7 @@ def measure(
         excused_ms=excused_ms,
         down_ms=length_ms(outages) - excused_ms,
         unknown_ms=unknown_ms,
-        hidden_ms=length_ms(common(unknown, united(span for each in dark.values() for span in each))),
+        hidden_ms=length_ms(overlap(unknown, united(span for each in dark.values() for span in each))),
     )
     return Kept(figures, merged([*pieces, *_silence(without(unknown, outages), dark)]))
 
@@ -60,7 +60,7 @@ def _silence(unknown: Stretches, dark: Mapping[str, Stretches]) -> list[Interval
     """Unknown time as intervals; where the customer did not keep the device connected, that is the reason."""
     found, rest = [], unknown
     for duty, stretches in dark.items():
-        found += [Interval(span, "unknown", f"obligation:{duty}") for span in common(rest, stretches)]
+        found += [Interval(span, "unknown", f"obligation:{duty}") for span in overlap(rest, stretches)]
         rest = without(rest, stretches)
     return found + [Interval(span, "unknown") for span in rest]
 

@@ -15,7 +15,7 @@ from contracts.figures import percent_down, plain
 from contracts.periods import Span
 from contracts.promises import Obligation
 from contracts.service_hours import service_stretches
-from contracts.stretches import Stretches, common, length_ms, united
+from contracts.stretches import Stretches, length_ms, overlap, united
 from contracts.timeline import FALSE, TRUE, UNKNOWN, Timeline
 from contracts.units import HOUR_MS, round_to
 from contracts.watch import ALIVE, Watch, stretches_in
@@ -59,11 +59,11 @@ def keep_within(duty: Obligation, view: View) -> Duty:
     """A limit: a condition kept for all but `tolerance` percent of known time."""
     holds = view.watched[duty.id, "holds"]
     gate = view.watched.get((duty.id, "while"))
-    asked = (view.force,) if gate is None else common(stretches_in(gate, TRUE), (view.force,))
-    out = common(stretches_in(holds, FALSE), asked)
-    base = length_ms(out) + length_ms(common(stretches_in(holds, TRUE), asked))
+    asked = (view.force,) if gate is None else overlap(stretches_in(gate, TRUE), (view.force,))
+    out = overlap(stretches_in(holds, FALSE), asked)
+    base = length_ms(out) + length_ms(overlap(stretches_in(holds, TRUE), asked))
     if duty.unknown == "breach":
-        silent = common(stretches_in(holds, UNKNOWN), asked)
+        silent = overlap(stretches_in(holds, UNKNOWN), asked)
         out, base = united([*out, *silent]), base + length_ms(silent)
     limit = plain(duty.tolerance)
     if not base:
@@ -77,7 +77,7 @@ def keep_connected(duty: Obligation, view: View, timezone: str, closed: Collecti
     """Connected: at least one channel of the device known for so many percent of the time."""
     assert duty.connected is not None, "dispatched by kind"
     asked = service_stretches(duty.service_hours, view.force, timezone, closed)
-    dark = common(stretches_in(view.watched[ALIVE], UNKNOWN), asked)
+    dark = overlap(stretches_in(view.watched[ALIVE], UNKNOWN), asked)
     whole, known = length_ms(asked), length_ms(asked) - length_ms(dark)
     limit = plain(duty.connected)
     if not whole:
@@ -88,7 +88,7 @@ def keep_connected(duty: Obligation, view: View, timezone: str, closed: Collecti
 
 def keep_serviced(duty: Obligation, view: View) -> Duty:
     """A service: not overdue, or, where the provider comes, access not refused."""
-    overdue = common(view.overdue.get(duty.id, ()), (view.force,))
+    overdue = overlap(view.overdue.get(duty.id, ()), (view.force,))
     hours = round_to(Fraction(length_ms(overdue), HOUR_MS), Decimal("0.001"))
     return Duty(duty, view.device, not overdue, plain(hours), "0", "h", overdue)
 

@@ -17,7 +17,7 @@ from contracts.excuses import Excuse, Interval, apply_excuses, merged
 from contracts.meters import beginnings
 from contracts.periods import Span
 from contracts.promises import Credits, Guarantee, Happening
-from contracts.stretches import Stretches, common, first_ms, length_ms, united, without
+from contracts.stretches import Stretches, first_ms, length_ms, overlap, united, without
 from contracts.timeline import TRUE, Timeline
 from contracts.units import HOUR_MS
 from contracts.watch import Watch, stretches_in
@@ -70,13 +70,13 @@ def respond(
     openings, before = _openings(promise, device, force, watched, docket, before)
     closings = _closings(promise, device, watched, docket)
     courses = _courses(force, openings, closings, open_)
-    running = common(united(course.span for course in courses), agreed)
+    running = overlap(united(course.span for course in courses), agreed)
     pieces = apply_excuses(promise, running, excuses)
     excused = united(piece.span for piece in pieces if piece.state == "excused")
     answered, late = [], []
     carried: Incident | None = None
     for course in courses:
-        ran = without(common((course.span,), agreed), excused)
+        ran = without(overlap((course.span,), agreed), excused)
         beyond = without(ran, first_ms(ran, max(0, promise.response.within - course.start.elapsed_ms)))
         late += [Interval(span, "down") for span in beyond]
         one = _answer(promise, course, ran, beyond)

@@ -12,7 +12,7 @@ from functools import cache
 
 from contracts.periods import Span, local_date, midnight_ms, zone
 from contracts.promises import ServiceHours
-from contracts.stretches import Stretches, common, united
+from contracts.stretches import Stretches, overlap, united
 from contracts.units import DAY_MS, UNIT_MS
 from contracts.values import COUNTRY, DAY_MINUTES
 
@@ -74,7 +74,7 @@ def service_stretches(hours: ServiceHours | None, span: Span, timezone: str, clo
         if day.weekday() in hours.days and day not in closed:
             windows.append(_window(hours, day, timezone))
         day += timedelta(days=1)
-    return common(united(windows), (span,))
+    return overlap(united(windows), (span,))
 
 
 def _window(hours: ServiceHours, day: date, timezone: str) -> Span:

@@ -20,7 +20,7 @@ def united(spans: Iterable[Span]) -> Stretches:
     return tuple(found)
 
 
-def common(one: Stretches, other: Stretches) -> Stretches:
+def overlap(one: Stretches, other: Stretches) -> Stretches:
     """The time in both sets; the pieces keep the edges of both."""
     found, place = [], 0
     for span in one:

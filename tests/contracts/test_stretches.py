@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.periods import Span
-from contracts.stretches import Stretches, common, first_ms, length_ms, united, without
+from contracts.stretches import Stretches, first_ms, length_ms, overlap, united, without
 
 SPANS = st.lists(st.builds(Span, st.integers(0, 40), st.integers(0, 40)), max_size=8)
 SETS = SPANS.map(united)
@@ -43,9 +43,9 @@ def test_time_covered_twice_counts_once(spans: list[Span]) -> None:
 @given(pieces(), pieces())
 def test_what_two_sets_have_in_common_is_in_both(one: Stretches, other: Stretches) -> None:
     """Downtime inside an excuse is exactly the time that is both."""
-    assert checked(common(one, other)) == moments(one) & moments(other)
+    assert checked(overlap(one, other)) == moments(one) & moments(other)
     edges = {edge for span in (*one, *other) for edge in (span.start, span.end)}
-    assert all({span.start, span.end} <= edges for span in common(one, other))
+    assert all({span.start, span.end} <= edges for span in overlap(one, other))
 
 
 @given(pieces(), pieces())
@@ -53,7 +53,7 @@ def test_what_is_taken_away_is_gone_and_nothing_else(one: Stretches, other: Stre
     """Unexcused downtime and excused downtime are together the downtime."""
     rest = without(one, other)
     assert checked(rest) == moments(one) - moments(other)
-    assert length_ms(rest) + length_ms(common(one, other)) == length_ms(one)
+    assert length_ms(rest) + length_ms(overlap(one, other)) == length_ms(one)
 
 
 @given(pieces(), st.integers(-3, 50))
@@ -66,8 +66,8 @@ def test_an_allowance_is_used_up_in_order_of_time(stretches: Stretches, most_ms:
 def test_sets_of_time_obey_the_laws_of_sets(one: Stretches, two: Stretches, three: Stretches) -> None:
     """It does not matter in which order excuses are put together."""
     assert united((*one, *two)) == united((*two, *one))
-    assert common(one, two) == common(two, one)
-    assert common(common(one, two), three) == common(one, common(two, three))
+    assert overlap(one, two) == overlap(two, one)
+    assert overlap(overlap(one, two), three) == overlap(one, overlap(two, three))
     assert without(one, united((*two, *three))) == without(without(one, two), three)
 
 
@@ -75,4 +75,4 @@ def test_long_lists_take_no_more_than_their_length() -> None:
     """A month in which the machine stopped every minute is set against as many excuses at once."""
     minutes = tuple(Span(at, at + 30) for at in range(0, 60 * 40_000, 60))
     halves = tuple(Span(at + 15, at + 45) for at in range(0, 60 * 40_000, 60))
-    assert length_ms(common(minutes, halves)) == length_ms(without(minutes, halves)) == 15 * 40_000
+    assert length_ms(overlap(minutes, halves)) == length_ms(without(minutes, halves)) == 15 * 40_000
