@@ -31,6 +31,7 @@ _FORMS = {
     "tuple_type": (" must be a list", "Write it with brackets, [one, two], or with one item on each line after a dash"),
     "model_type": (" must be a mapping of keys", "Write it with braces, {key: value}, or with one key on each line"),
     "dict_type": (" must be a mapping of keys", "Write it with braces, {key: value}, or with one key on each line"),
+    "too_short": (" must have at least 1 item", "List at least one"),
 }
 _TAG = re.compile(r"^(function-|is-instance|literal|constrained|json-or-python|lax-or-strict|tuple|union|nullable)")
 

@@ -28,7 +28,7 @@ MAX_DEPTH = 40
 # Which lists name the lines of a statement, and how one of each is called.
 LINES = {"charges": "charge", "guarantees": "guarantee", "obligations": "obligation"}
 
-NOT_LONGER = {("quarter", "quarter"), ("quarter", "year"), ("year", "year")}
+NOT_LONGER = [("quarter", "quarter"), ("quarter", "year"), ("year", "year")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _rivals(at: Path, name: str, others: Any, guarantees: dict[str, dict[str, An
     for index, other in enumerate(others if isinstance(others, list) else ()):
         if other == name:
             yield (*at, index), f"`{name}` cannot stand instead of itself", "Name the other guarantee, or remove it"
-        elif other in guarantees and name in guarantees:
+        elif isinstance(other, str) and other in guarantees:
             mine, its = (guarantees[each].get("scope", "device") for each in (name, other))
             if mine != its:
                 message = f"`{name}` is measured per {mine} and `{other}` per {its}, so neither replaces the other"
@@ -286,7 +286,7 @@ def _names(at: Path, noun: str, names: Any, declared: Collection[str]) -> Iterat
     listed = names if isinstance(names, list) else []
     for index, name in enumerate(listed):
         yield from _undeclared((*at, index), noun, name, declared)
-        if name in listed[:index]:
+        if isinstance(name, str) and name in listed[:index]:
             yield (*at, index), f"{noun} `{name}` is named twice", "Name it once"
 
 

@@ -131,7 +131,7 @@ FAULTS = [
     ("connected: 95", "▸connected: -1", "-1 is not a percentage", DOCS),
     (TIER, f"{TIER}, {{below: 98, ▸percnt: 9}}", "`percnt` is not a key", "Did you mean `percent`?"),
     (f"tiers: [{TIER}]", f"▸tiers: [{TIER}, {{below: 99.50, percent: 9}}]", "tiers overlap", DOCS),
-    (f"tiers: [{TIER}]", "▸tiers: []", "at least 1 item", "Correct"),
+    (f"tiers: [{TIER}]", "▸tiers: []", "`tiers` must have at least 1 item", "List at least one"),
     (", of: [base]", "", "name the charges", DOCS),
     ("of: [base]", "of: [base], ▸cap: 5", "cap belongs to per_hour", DOCS),
     ("of: [base]", "of: [base], per_hour: 5", "either tiers (of a percentage) or per_hour", DOCS),
