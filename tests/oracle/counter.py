@@ -75,6 +75,7 @@ class Register:
     steps: list[Step] = field(default_factory=list)
     accepted: list[Mark] = field(default_factory=list)
     quarantined: list[Aside] = field(default_factory=list)
+    discarded: list[Mark] = field(default_factory=list)
 
     def quarantine(self, *marks: Mark) -> None:
         """Set readings aside: not billed, no baseline."""
@@ -99,10 +100,10 @@ def rules_of(meter: Terms, resolution: str) -> Rules:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What people said of a register: the moments of readings they accepted, and its exchanges."""
+    """What people said of a register: what they decided of readings, by their moment, and its exchanges."""
 
-    accepted: frozenset[int] = frozenset()
-    exchanges: tuple[Exchange, ...] = ()
+    verdicts: dict[int, str]
+    exchanges: list[Exchange]
 
 
 def walk(rules: Rules, readings: list[Judged], restarts: list[int], baseline: Mark | None, told: Told) -> Register:
@@ -120,7 +121,7 @@ def walk(rules: Rules, readings: list[Judged], restarts: list[int], baseline: Ma
             register.accepted.append(mark)
         else:
             restarted = any(register.baselines[-1].time < moment <= mark.time for moment in restarts)
-            judge(register, mark, restarted=restarted, accepted=mark.time in told.accepted)
+            judge(register, mark, restarted=restarted, verdict=told.verdicts.get(mark.time))
     for later in exchanges:
         exchange(register, later)
     return register
@@ -132,20 +133,13 @@ def exchange(register: Register, told: Exchange) -> None:
     register.waiting = []
     if register.baselines:
         base = register.baselines[-1]
-        register.steps.append(Step(base.time, told.time, max(0, told.old - base.ticks)))
-        register.baselines.append(Mark(told.time, told.old))
+        if register.rules.plausible(Fraction(told.old - base.ticks), base.time, told.time):
+            register.steps.append(Step(base.time, told.time, told.old - base.ticks))
     register.baselines.append(Mark(told.time, told.new))
 
 
-def by_decision(register: Register, mark: Mark) -> None:
-    """Accept what the rules would not: a higher value bills its step, a lower one becomes the baseline."""
-    register.quarantine(*register.waiting)
-    register.waiting = []
-    register.accept(mark, max(0, mark.ticks - register.baselines[-1].ticks))
-
-
-def judge(register: Register, mark: Mark, *, restarted: bool, accepted: bool) -> None:
-    """Apply the five rules to one reading, first match first; what a person accepted is not set aside."""
+def judge(register: Register, mark: Mark, *, restarted: bool, verdict: str | None) -> None:
+    """Apply the five rules to one reading, first match first; a person decides only what would be set aside."""
     rules, base = register.rules, register.baselines[-1]
     lower = mark.ticks < base.ticks
     if not lower and rules.plausible(Fraction(mark.ticks - base.ticks), base.time, mark.time):  # rule 1
@@ -161,15 +155,23 @@ def judge(register: Register, mark: Mark, *, restarted: bool, accepted: bool) ->
         register.quarantine(*register.waiting)
         register.waiting = []
         register.accept(mark, mark.ticks)
-    elif register.waiting and not (accepted and keeps_waiting(register, mark)):  # rule 3, the reading that decides
-        decide(register, mark)
-    elif accepted and (register.waiting or not wraps(rules, base, mark)):
-        by_decision(register, mark)
-    elif lower and rules.may_be_reset(mark.ticks):  # rule 3, the reading that waits
-        register.waiting = [mark]
-    elif wraps(rules, base, mark):  # rule 4
+    elif register.waiting and proves_reset(register, mark):  # rule 3, the reading that decides
+        register.accepted.extend(register.waiting)
+        register.waiting = []
+        register.accept(mark, mark.ticks)
+    elif not register.waiting and wraps(rules, base, mark):  # rule 4
         assert rules.width is not None
         register.accept(mark, mark.ticks + rules.width - base.ticks)
+    elif verdict == "accept":
+        register.quarantine(*register.waiting)
+        register.waiting = []
+        register.accept(mark, max(0, mark.ticks - base.ticks))
+    elif verdict == "discard":
+        register.discarded.append(mark)
+    elif register.waiting:
+        keep_waiting(register, mark)
+    elif lower and rules.may_be_reset(mark.ticks):  # rule 3, the reading that waits
+        register.waiting = [mark]
     else:  # rule 5
         register.quarantine(mark)
 
@@ -184,22 +186,17 @@ def wraps(rules: Rules, base: Mark, mark: Mark) -> bool:
     )
 
 
-def keeps_waiting(register: Register, mark: Mark) -> bool:
-    """Tell whether rule 3 would not accept a reading that comes while another waits."""
+def proves_reset(register: Register, mark: Mark) -> bool:
+    """Tell whether a reading goes on from the low one that waits."""
     low = register.waiting[-1]
-    proves = mark.ticks > low.ticks and register.rules.plausible(Fraction(mark.ticks - low.ticks), low.time, mark.time)
-    return not proves
+    return mark.ticks > low.ticks and register.rules.plausible(Fraction(mark.ticks - low.ticks), low.time, mark.time)
 
 
-def decide(register: Register, mark: Mark) -> None:
-    """Rule 3 while a low reading waits, once rule 1 has found the old baseline is not continued."""
+def keep_waiting(register: Register, mark: Mark) -> None:
+    """Rule 3 where neither the old baseline nor the low reading is continued."""
     low = register.waiting[-1]
     if mark.ticks == low.ticks:
         register.waiting.append(mark)
-    elif mark.ticks > low.ticks and register.rules.plausible(Fraction(mark.ticks - low.ticks), low.time, mark.time):
-        register.accepted.extend(register.waiting)
-        register.waiting = []
-        register.accept(mark, mark.ticks)
     elif mark.ticks < low.ticks:
         register.quarantine(*register.waiting)
         register.waiting = [mark]

@@ -136,7 +136,7 @@ class Witness:
                 ahead = self.luck.choice([48 * HOUR, 48 * HOUR - 1, HOUR, HOUR - 1, 72 * HOUR, 0])
                 keys["entered"] = self.written(start - ahead)
                 if self.luck.random() < 0.3:
-                    keys["announced"] = self.written(start - self.luck.choice([48 * HOUR, 47 * HOUR, HOUR]))
+                    keys["announced"] = self.written(start - max(ahead, self.luck.choice([48 * HOUR, 47 * HOUR, HOUR])))
             self.settle_claim(self.tell(kind, self.side(), **keys))
 
     def tell_moments(self) -> None:
@@ -176,7 +176,7 @@ class Witness:
                 channel=row.channel,
                 time=row.time,
                 verdict=self.luck.choice(["accept", "accept", "discard"]),
-                entered=self.stage.end + DAY,
+                entered=self.stage.end + DAY + len(self.records),
                 **keys,
             )
         if self.luck.random() < 0.25:

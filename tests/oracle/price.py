@@ -89,19 +89,20 @@ def gain_share_line(terms: Terms, charge: Terms, group: list[Scene], usage: list
     devices = [scene.device for scene in group]
     in_force = sum(scene.end - scene.start for scene in group)
     used = {}
-    measured = True
+    lowest = Fraction(1)
     for key in ("meter", "per"):
         rows = [row for row in usage if row["meter"] == rule[key] and row["device"] in devices]
         used[key] = sum((Fraction(row["quantity"]) for row in rows), Fraction(0))
         known = sum(row["known_ms"] for row in rows)
-        measured &= 100 * known >= Fraction(rule.get("min_coverage", "99")) * in_force
+        lowest = min(lowest, Fraction(known, in_force) if in_force else Fraction(1))
     saving = (Fraction(rule["baseline"]) * used["per"] - used["meter"]) * Fraction(rule["price"])
-    if not measured:
+    if 100 * lowest < Fraction(rule.get("min_coverage", "99")):
         saving = Fraction(0)
     share = rule["customer_surplus"] if saving > 0 else rule["customer_shortfall"]
     device = None if charge.get("pool") == "true" else devices[0]
+    amount = in_money(terms, (1 - Fraction(share)) * saving)
     return {"id": charge["id"], "device": device, "kind": "credit" if saving < 0 else "charge", "quantity": None,
-            "unit": None, "amount": in_money(terms, (1 - Fraction(share)) * saving), "coverage": None}  # fmt: skip
+            "unit": None, "amount": amount, "coverage": down_to_four(lowest)}  # fmt: skip
 
 
 def amount_of(charge: Terms, quantity: Fraction, share: Fraction) -> Fraction:

@@ -201,7 +201,8 @@ class Author:
         luck = self.luck
         rule: Item = {"meter": luck.choice(["volume", "running", "pages"]), "per": luck.choice(["period", "year"])}
         rule["at_least"] = luck.choice(["5", "50", "1000"])
-        rule |= self.maybe(0.6, {"relief": self.some([g["id"] for g in self.guarantees], 2)})
+        shares = [g["id"] for g in self.guarantees if "response" not in g]
+        rule |= self.maybe(0.6, {"relief": self.some(shares, 2)}) if shares else {}
         consequence = self.consequence(intervals=False)
         consequence |= self.maybe(0.7, {"surcharge": {"per_unit_short": luck.choice(["0.01", "0.37"])}})
         return {"minimum_use": rule, "consequence": consequence}

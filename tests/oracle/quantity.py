@@ -212,12 +212,10 @@ def told_of(scene: Scene, channel: str, tick: str) -> Told:
     since = midnight_ms(device_first_day(scene), scene.terms["timezone"])
     events = scene.world.events
     decided = decided_values(scene.terms, [judged.row for judged in scene.judged], events)
-    stands = {judged.row.time: judged.ticks for judged in standing(scene.judged, (scene.device, channel))}
-    accepted = [
-        moment
-        for (device_name, name, moment), verdicts in decided.items()
-        if (device_name, name) == (scene.device, channel) and verdicts.get(stands.get(moment, -1)) == "accept"
-    ]
+    verdicts = {
+        judged.row.time: decided.get((scene.device, channel, judged.row.time), {}).get(judged.ticks, "")
+        for judged in standing(scene.judged, (scene.device, channel))
+    }
     exchanges = [
         Exchange(event.start, ticks_of(event.record["old"], tick), ticks_of(event.record["new"], tick))
         for event in counting(events, "meter_exchanged")
@@ -225,7 +223,7 @@ def told_of(scene: Scene, channel: str, tick: str) -> Told:
         and event.record.get("channel", channel) == channel
         and since <= event.start < scene.end
     ]
-    return Told(frozenset(accepted), tuple(exchanges))
+    return Told(verdicts, exchanges)
 
 
 def shared(scene: Scene, meter: Terms, pieces: list[Piece], step: tuple[int, int, int]) -> tuple[int, int]:
@@ -276,7 +274,8 @@ def counts_of(scene: Scene, meter: Terms, measured: Measured) -> dict[str, int]:
     fates = [j.fate for j in mine]
     aside = 0
     if measured.register is not None:
-        aside = sum(1 for a in measured.register.quarantined if a.mark.time >= scene.start)
+        set_aside = [a.mark for a in measured.register.quarantined] + measured.register.discarded
+        aside = sum(1 for mark in set_aside if mark.time >= scene.start)
     return {
         "accepted": fates.count("standing") - aside,
         "duplicate": fates.count("duplicate"),

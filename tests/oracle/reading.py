@@ -22,10 +22,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row, its ticks, its fate, and whether it came late.
-
-    Its fate is `standing`, `duplicate`, `conflicting`, `clock` or, where a person said so, `discarded`.
-    """
+    """A row, its ticks, its fate (`standing`, `duplicate`, `conflicting` or `clock`), and whether it came late."""
 
     row: Row
     ticks: int
@@ -66,20 +63,23 @@ def clock_is_wrong(terms: Terms, row: Row) -> bool:
 
 
 def decided_values(terms: Terms, rows: list[Row], events: list[Event]) -> dict[Identity, dict[int, str]]:
-    """Return what people decided of readings, the last decision of each value: `accept` or `discard`.
+    """Return what people decided of readings: the last decision of each value, in the order of these decisions.
 
-    A decision without a value is of the first value that came with that identity.
+    A decision without a value is of the conflict, where there is one: of the second value that came.
     """
     decided: dict[Identity, dict[int, str]] = {}
     for event in events:
         if event.type != "decision" or "of" in event.record:
             continue
         identity = (str(event.device), event.record["channel"], event.start)
-        came = [row.value for row in rows if (row.device, row.channel, row.time) == identity]
+        step = resolution(terms, identity[1])
+        came = [ticks_of(row.value, step) for row in rows if (row.device, row.channel, row.time) == identity]
         if came:
-            value = str(event.record.get("value", came[0]))
-            ticks = ticks_of(value, resolution(terms, identity[1]))
-            decided.setdefault(identity, {})[ticks] = event.record["verdict"]
+            second = next((ticks for ticks in came if ticks != came[0]), came[0])
+            ticks = ticks_of(str(event.record["value"]), step) if "value" in event.record else second
+            values = decided.setdefault(identity, {})
+            values.pop(ticks, None)
+            values[ticks] = event.record["verdict"]
     return decided
 
 
@@ -97,11 +97,8 @@ def judge_rows(terms: Terms, rows: list[Row], events: list[Event]) -> list[Judge
     first: dict[Identity, int] = {}
     for row in journal:
         identity, ticks = (row.device, row.channel, row.time), ticks_of(row.value, resolution(terms, row.channel))
-        verdict = decided.get(identity, {}).get(ticks)
-        if verdict == "accept":
-            first[identity] = ticks
-        elif verdict != "discard" and "accept" not in decided.get(identity, {}).values():
-            first.setdefault(identity, ticks)
+        chosen = [value for value, verdict in decided.get(identity, {}).items() if verdict == "accept"]
+        first.setdefault(identity, chosen[-1] if chosen else ticks)
     seen: set[Identity] = set()
     newest: dict[Source, int] = {}
     judged = []
@@ -109,9 +106,7 @@ def judge_rows(terms: Terms, rows: list[Row], events: list[Event]) -> list[Judge
         ticks = ticks_of(row.value, resolution(terms, row.channel))
         identity, source = (row.device, row.channel, row.time), (row.device, row.channel)
         verdict = decided.get(identity, {}).get(ticks)
-        if verdict == "discard":
-            fate = "discarded"
-        elif identity not in first or ticks != first[identity]:
+        if ticks != first[identity]:
             fate = "conflicting"
         elif identity in seen:
             fate = "duplicate"
@@ -119,7 +114,7 @@ def judge_rows(terms: Terms, rows: list[Row], events: list[Event]) -> list[Judge
             seen.add(identity)
             fate = "clock" if clock_is_wrong(terms, row) and verdict != "accept" else "standing"
         late = row.arrival is not None and row.time < newest.get(source, row.time)
-        if fate not in ("clock", "discarded"):
+        if fate != "clock":
             newest[source] = max(row.time, newest.get(source, row.time))
         judged.append(Judged(row, ticks, fate, late))
     return judged

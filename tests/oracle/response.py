@@ -36,7 +36,7 @@ def incidents(book: Book, guarantee: Terms, device: str) -> list[Incident]:
     for opened in sorted(opens):
         if found and (found[-1].closed is None or found[-1].closed > opened):
             continue
-        later = [max(start, opened + 1) for start, end in closes if end > opened + 1]
+        later = [max(start, opened) for start, end in closes if end > opened + 1]
         found.append(Incident(opened, min(later, default=None)))
     return found
 
@@ -78,6 +78,7 @@ def judge_response(
     excused = joined(*(spans for _, spans in reasons))
     within = duration_ms(guarantee["response"]["within"])
     owed, beyond, elapsed = Fraction(0), [], 0
+    seen = []
     for incident, time in zip(live, times, strict=True):
         counted = without(time, excused)
         late = without(counted, first_of(counted, max(0, within - incident.elapsed)))
@@ -86,6 +87,7 @@ def judge_response(
         incident.beyond += length(late)
         elapsed += length(counted)
         beyond += late
+        seen.append(shown(incident, chapter, length(late)))
     intervals = [
         *labelled(beyond, [], "down", "down"),
         *labelled(excused, reasons, "excused", "excused"),
@@ -93,13 +95,13 @@ def judge_response(
     figures = Figures(
         service=length(served), agreed=elapsed + length(excused), excused=length(excused), down=length(beyond)
     )
-    return Judged(guarantee, device, figures, sorted(intervals), beyond, [shown(i, chapter) for i in live], owed)
+    return Judged(guarantee, device, figures, sorted(intervals), beyond, seen, owed)
 
 
-def shown(incident: Incident, chapter: Chapter) -> dict[str, int | None]:
-    """Return an incident as it stands at the end of a period."""
+def shown(incident: Incident, chapter: Chapter, beyond: int) -> dict[str, int | None]:
+    """Return an incident as it stands at the end of a period, and how much of it in the period was beyond."""
     closed = incident.closed if incident.closed is not None and incident.closed < chapter.end else None
-    return {"opened": incident.opened, "closed": closed, "elapsed": incident.elapsed, "beyond": incident.beyond}
+    return {"opened": incident.opened, "closed": closed, "elapsed": incident.elapsed, "beyond": beyond}
 
 
 def credit_of(price: Terms, incident: Incident, late_ms: int) -> Fraction:
