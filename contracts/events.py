@@ -147,15 +147,16 @@ class Docket:
         )
 
     def settled_at(self, settlement: Event) -> int | None:
-        """When the other side accepted a settlement; None while it has not, or has taken that back."""
-        if not self.confirmed(settlement):
-            return None
+        """When the other side first accepted a settlement, which settles it for good; None while it has not."""
         accepted = [
             event.entered
             for event in self.events
-            if event.type == "decision" and event.of == settlement.id and event.side != settlement.side
+            if event.type == "decision"
+            and event.of == settlement.id
+            and event.side != settlement.side
+            and event.verdict == "accept"
         ]
-        return max(settlement.entered, *accepted)
+        return max(settlement.entered, min(accepted)) if accepted else None
 
     def touching(self, span: Span) -> Docket:
         """The events that can change what a span comes to: those in it, and what was said of them."""

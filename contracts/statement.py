@@ -13,7 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from contracts.carried import Carried, State
+from contracts.balances import Balance
+from contracts.carried import Carried, Promised, State
 from contracts.charges import Charge
 from contracts.contract import Contract
 from contracts.events import NO_EVENTS, Docket
@@ -106,15 +107,16 @@ def draft(
     until: int | None = None,
     holidays: Holidays | None = None,
 ) -> tuple[dict[str, Any], Carried]:
-    """The statement of a period without its seal, and what its promises carry into the next.
+    """The statement of a period without its seal, and what its charges and promises carry into the next.
 
     Usage, both sides' promises, lines and total; decimals are text, times RFC 3339. `until` is how far a period has
     come that is not over.
     """
-    terms = contract.terms
+    terms = contract.terms if period.days else _nothing_owed(contract.terms)
     present = [device for device in metered if device.force.length_ms > 0]
     usage = [usage_of(terms, name, device) for name in terms.meters for device in present]
-    charges = [line for charge in terms.charges for line in _lines(terms, charge, period, usage)]
+    kept: dict[Promised, Balance] = {}
+    charges = [line for charge in terms.charges for line in _lines(terms, charge, period, usage, carried, kept)]
     views = [_view(terms, period, device) for device in present]
     quantities = {(row.meter, row.device): row.quantity for row in usage}
     reached = period.span.end if until is None else until
@@ -122,7 +124,7 @@ def draft(
     facts = Facts(terms, period, reached, views, quantities, docket, closed, carried)
     sides = judge_sides(facts)
     settled = settle(facts, sides, charges)
-    lines = [*charges, *settled.lines]
+    lines = [*charges, *settled.lines, *settlement_lines(terms, docket)]
     document = {
         "schema": SCHEMA,
         "contract": terms.id,
@@ -144,16 +146,42 @@ def draft(
         "obligations": [duty_row(each) for each in sides.duties],
         "events": [event_row(docket, event) for event in docket.events],
         "lines": lines,
-        "balances": [],
+        "balances": list(_balance_rows(terms, kept)),
         "adjustments": [],
+        "restated": [],
         "total": total_of(terms, lines),
-        "review": [row for each in metered for row in (*each.aside, *flagged(terms, each.device.id, each.totals))],
+        "review": [row for each in present for row in (*each.aside, *flagged(terms, each.device.id, each.totals))],
         "input": None,
         "closing_state_sha256": None,
         "evidence": None,
         "signature": None,
     }
-    return document, settled.carried
+    return document, replace(settled.carried, balances={place: each.lots for place, each in kept.items() if each.lots})
+
+
+def _nothing_owed(terms: Terms) -> Terms:
+    """The terms after a contract's last period: nothing is promised any more, only corrected."""
+    return terms.model_copy(update={"meters": {}, "charges": (), "guarantees": (), "obligations": ()})
+
+
+def settlement_lines(terms: Terms, docket: Docket) -> Iterator[dict[str, Any]]:
+    """Disputes that both sides have settled, in the period in which the second accepted (semantics §8)."""
+    for event in docket.events:
+        if event.type == "settlement" and event.amount is not None and docket.settled_at(event) is not None:
+            text = f"settled by both sides: {event.reason or 'no reason given'} (entered by {event.by}, {event.side})"
+            yield {
+                "id": event.line or event.id,
+                "device": event.device,
+                "kind": "settlement",
+                "title": f"Settlement of {event.period}: {event.line}",
+                "clause": f"{terms.clause_prefix}, {event.line}" if terms.clause_prefix else event.line,
+                "quantity": None,
+                "unit": None,
+                "amount": plain(round_money(Fraction(event.amount), terms.currency, terms.rounding)),
+                "derivation": [{"text": text, "amount": plain(event.amount)}],
+                "coverage": None,
+                "because": [{"event": event.id, "period": event.period}],
+            }
 
 
 def total_of(terms: Terms, lines: list[dict[str, Any]]) -> str:
@@ -167,8 +195,21 @@ def _view(terms: Terms, period: Period, device: Metered) -> View:
     return View(device.device.id, device.force, days, device.watched, device.overdue)
 
 
-def _lines(terms: Terms, charge: Charge, period: Period, usage: list[Usage]) -> Iterator[dict[str, Any]]:
-    """The lines of one charge: one in all, or one for each device in force."""
+def _balance_rows(terms: Terms, kept: Mapping[Promised, Balance]) -> Iterator[dict[str, Any]]:
+    meters = {charge.id: charge.meter or "" for charge in terms.charges}
+    for (charge, device), balance in kept.items():
+        yield balance.row(charge, device or None, terms.meter_resolution(meters[charge]))
+
+
+def _lines(
+    terms: Terms,
+    charge: Charge,
+    period: Period,
+    usage: list[Usage],
+    carried: Carried,
+    kept: dict[Promised, Balance],
+) -> Iterator[dict[str, Any]]:
+    """The lines of one charge: one in all, or one for each device in force; balances are put into `kept`."""
     whole = _share(terms, None, period)
     if not whole.days:
         return
@@ -180,8 +221,7 @@ def _lines(terms: Terms, charge: Charge, period: Period, usage: list[Usage]) -> 
         return
     if charge.pool:
         rows = [row for row in usage if row.meter == charge.meter]
-        quantity = sum((_part(charge, row) for row in rows), Decimal(0))
-        yield _line(terms, charge, None, rows, price_quantity(terms, charge, quantity, whole))
+        yield _metered(terms, charge, None, rows, period, carried, kept)
         return
     for device in terms.devices:
         share = _share(terms, device, period)
@@ -191,7 +231,27 @@ def _lines(terms: Terms, charge: Charge, period: Period, usage: list[Usage]) -> 
         if charge.price.flat is not None:
             yield _line(terms, charge, device.id, [], price_flat(charge, share, terms.currency))
         elif rows:
-            yield _line(terms, charge, device.id, rows, price_quantity(terms, charge, _part(charge, rows[0]), share))
+            yield _metered(terms, charge, device, rows, period, carried, kept)
+
+
+def _metered(
+    terms: Terms,
+    charge: Charge,
+    device: Device | None,
+    rows: list[Usage],
+    period: Period,
+    carried: Carried,
+    kept: dict[Promised, Balance],
+) -> dict[str, Any]:
+    """The line of a quantity: of one device, or (None) of all together."""
+    quantity = sum((_part(charge, row) for row in rows), Decimal(0))
+    place = (charge.id, device.id if device else "")
+    leaves = device is not None and device.until is not None and device.until <= period.after
+    lots = carried.balances.get(place, ())
+    priced = price_quantity(terms, charge, quantity, _share(terms, device, period), lots, leaves=leaves)
+    if priced.balance is not None:
+        kept[place] = priced.balance
+    return _line(terms, charge, device.id if device else None, rows, priced)
 
 
 def _gains(terms: Terms, charge: Charge, usage: list[Usage]) -> Iterator[dict[str, Any]]:

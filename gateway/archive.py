@@ -14,7 +14,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from contracts.evidence import Part
@@ -42,6 +42,20 @@ class Draft:
     def keep(self, part: Part) -> None:
         """Write one part of the evidence."""
         write_durably(self.folder / "evidence" / part.path, part.packed())
+
+    def keep_adjustment(self, period: str, part: Part) -> None:
+        """Write one part of the evidence of an earlier period that was computed again."""
+        write_durably(self._adjustments / period / part.path, part.packed())
+
+    def drop_adjustments_but(self, periods: Collection[str]) -> None:
+        """Remove the evidence of periods that turned out not to differ."""
+        for folder in self._adjustments.glob("*"):
+            if folder.name not in periods:
+                shutil.rmtree(folder)
+
+    @property
+    def _adjustments(self) -> Path:
+        return self.folder / "evidence" / "adjustments"
 
     def finish(self, contract: str, number: int, files: dict[str, bytes]) -> Path:
         """Add the statement itself and give the folder its name; one of that name without a ledger row gives way."""

@@ -170,6 +170,15 @@ class BlockStore:
         rows = self._unpacked([row[0] for row in self._reader.execute(query, bounds).fetchall()])
         return self._columns(device, _cut(rows, start_ms, end_ms, upto))
 
+    def later_readings(self, device: str, channel: str, start_ms: int, end_ms: int, since: int, upto: int) -> bool:
+        """Did readings of a channel in [start, end) arrive after position `since`, up to `upto`?"""
+        query = """SELECT body FROM blocks JOIN series ON series = id
+            WHERE device = ? AND channel = ? AND hour BETWEEN ? AND ?"""
+        bounds = (device, channel, start_ms // HOUR_MS, (end_ms - 1) // HOUR_MS)
+        rows = self._unpacked([row[0] for row in self._reader.execute(query, bounds).fetchall()])
+        rows = _cut(rows, start_ms, end_ms, upto)
+        return bool((rows[POSITION] > since).any())
+
     def last_before(self, device: str, channel: str, moment_ms: int, clock: Clock, upto: int | None = None) -> Columns:
         """The readings before a moment, of the last hour before it that has one which the clock terms accept.
 

@@ -6,9 +6,8 @@ statement, or the whole of it: the folder gets its name before the ledger's row,
 """
 
 import contextlib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ from typing import Any
 import numpy as np
 import structlog
 
-from contracts.canonical import readable, sha256
+from contracts.adjusting import CLOSING, adjusted, period_called
+from contracts.canonical import readable
 from contracts.carried import State
 from contracts.compute import compute_period
 from contracts.contract import Contract
 from contracts.explain import statement_text
 from contracts.periods import Period, next_period, period_named, period_of, rfc3339
 from contracts.readings import Disposition
-from contracts.state import read_state
 from contracts.terms import Terms
 from gateway.archive import Draft
 from gateway.blocks import BlockStore
@@ -32,16 +31,13 @@ from gateway.journal import Tip
 from gateway.keys import Signer
 from gateway.ledger import Issued, Ledger
 from gateway.meter import Source
+from gateway.restate import ContractFault, Final, KeepPart, Restatement, handed_over, known_periods, restate
 
 log = structlog.get_logger(__name__)
 
 
 class NotDue(Exception):  # noqa: N818 - an answer, not a failure
     """The period cannot be closed yet; the message says since when it can be."""
-
-
-class ContractFault(Exception):  # noqa: N818 - whose fault it is says it best
-    """A contract's file no longer is what a final statement applied; the message says what to restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +50,20 @@ class Closer:
     ledger: Ledger
     signer: Signer
     statements: Path
+    _nothing_left: dict[str, int] = field(default_factory=dict)  # contracts that are over, and up to where looked at
 
     def contract_ids(self) -> list[str]:
         """The contracts served, by id."""
         return sorted({contract.terms.id for contract in self.book.contracts})
 
     def next_due(self, contract_id: str) -> tuple[Contract, Period] | None:
-        """The first period of a contract that has no final statement; None where the contract is over and settled."""
+        """The first period of a contract that has no final statement; None where the contract is over.
+
+        What later data changes after a contract's last period comes on a closing statement (`closing_due`).
+        """
         last = self.ledger.last(contract_id)
+        if last is not None and last.document["period"]["name"] == CLOSING:
+            return None
         if last is None:
             contract = self.book.versions(contract_id)[0]
             return contract, period_of(contract.terms, contract.terms.valid.from_)
@@ -86,26 +88,31 @@ class Closer:
 
     def due_at(self, terms: Terms, period: Period) -> int:
         """When the period may be closed: its end and the grace after it, in ms UTC."""
-        return period.span.end + terms.grace
+        return period.span.end + (0 if period.name == CLOSING else terms.grace)
 
-    def opening(self, contract: Contract, period: Period, upto: int | None) -> State:
-        """The state with which the period opens: the last statement's closing state, or the contract's beginning."""
-        last = self.ledger.last(contract.terms.id)
-        if last is None:
+    def closing_due(self, contract_id: str) -> tuple[Contract, Period] | None:
+        """The closing statement of a contract that is over; None where it runs, or has it."""
+        last = self.ledger.last(contract_id)
+        if last is None or last.document["period"]["name"] == CLOSING or self.next_due(contract_id) is not None:
+            return None
+        contract = self.of_statement(last.document)
+        return contract, period_called(contract.terms, CLOSING)
+
+    def finals(self, contract_id: str) -> list[Final]:
+        """The final periods of a contract in order."""
+        return known_periods(self.ledger.all(contract_id), self.of_statement, self.folder)
+
+    def restatement(self, contract_id: str, cut: int, keep: KeepPart = lambda *_: None) -> Restatement:
+        """What later data up to a journal position makes of a contract's final periods."""
+        issued = self.ledger.all(contract_id)
+        return restate(self.store, issued, self.finals(contract_id), cut, keep)
+
+    def opening(self, contract: Contract, period: Period, upto: int | None, later: Restatement) -> State:
+        """The state with which a period opens: what the last one left, later data in earlier ones included."""
+        finals = self.finals(contract.terms.id)
+        if not finals:
             return Source(self.store, contract.terms, upto).first_opening(period)
-        return read_state(contract.terms, self.closing_state(last))
-
-    def closing_state(self, issued: Issued) -> dict[str, Any]:
-        """The closing state of a statement as its evidence holds it, checked against the digest that was signed."""
-        file = self.folder(issued.document) / "evidence" / "closing.json"
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise ContractFault(f"{file}: {error.strerror}; restore the statement's folder from a copy") from error
-        if sha256(data) != issued.document["closing_state_sha256"]:
-            raise ContractFault(f"{file} is not the closing state that was signed; restore the statement's folder")
-        found: dict[str, Any] = json.loads(data)
-        return found
+        return handed_over(later.state or finals[-1].closing_state(), finals[-1].contract, contract)
 
     def folder(self, document: dict[str, Any]) -> Path:
         """Where a statement lies on disk."""
@@ -133,35 +140,48 @@ class Closer:
 
         Everything journalled must have been projected before.
         """
-        due = self.next_due(contract_id)
+        due = self.next_due(contract_id) or self.closing_due(contract_id)
         if due is None:
-            raise NotDue(f"{contract_id} is over, and its last period is final")
+            raise NotDue(f"{contract_id} is over, and its last statement is final")
         contract, period = due
         if now_ms < self.due_at(contract.terms, period):
             when = rfc3339(self.due_at(contract.terms, period))
             raise NotDue(f"period {period.name} of {contract_id} can be closed from {when} on, when its grace is over")
-        return self._seal(contract, period, self.store.cursor(), now_ms)
+        cut = self.store.cursor()
+        if period.name == CLOSING and self._nothing_left.get(contract_id) == cut.position:
+            raise NotDue(f"{contract_id} is over, and nothing is left to correct")
+        return self._seal(contract, period, cut, now_ms)
 
     def _seal(self, contract: Contract, period: Period, cut: Tip, now_ms: int) -> Issued:
         with contextlib.closing(Draft(self.statements, contract.terms.id)) as draft:
             return self._write(draft, contract, period, cut, now_ms)
 
     def _write(self, draft: Draft, contract: Contract, period: Period, cut: Tip, now_ms: int) -> Issued:
-        source = Source(self.store, contract.terms, cut.position)
-        last = self.ledger.last(contract.terms.id)
+        later = self.restatement(contract.terms.id, cut.position, draft.keep_adjustment)
+        draft.drop_adjustments_but({each.known.period for each in later.restated})
         outcome = compute_period(
             contract,
             period,
-            self.opening(contract, period, cut.position),
-            source.period(period),
+            self.opening(contract, period, cut.position, later),
+            Source(self.store, contract.terms, cut.position).period(period),
             status="final",
             keep=draft.keep,
             cut={"gateway": self.gateway, "batch": cut.position, "batch_sha256": cut.sha256.hex()},
         )
+        rows, entries = later.rows, later.entries
+        document = adjusted(contract.terms, outcome.document, rows, entries)
+        if period.name == CLOSING and not document["lines"]:
+            self._nothing_left[contract.terms.id] = cut.position
+            raise NotDue(f"{contract.terms.id} is over, and nothing is left to correct")
+        return self._issue(draft, contract, document, now_ms)
+
+    def _issue(self, draft: Draft, contract: Contract, document: dict[str, Any], now_ms: int) -> Issued:
+        """Give a statement its number, its place in the chain and its signature, and enter it into the ledger."""
+        last = self.ledger.last(contract.terms.id)
         number = 1 if last is None else last.document["number"] + 1
         sealed = self.signer.sign(
             {
-                **outcome.document,
+                **document,
                 "number": number,
                 "previous_sha256": last.sha256 if last else None,
                 "issued_at": rfc3339(now_ms),
@@ -170,13 +190,12 @@ class Closer:
         text = statement_text(sealed, contract.terms).encode()
         draft.finish(contract.terms.id, number, {"statement.json": readable(sealed), "statement.txt": text})
         issued = self.ledger.add(sealed)
-        log.info(
-            "statement final", contract=contract.terms.id, number=number, period=period.name, total=sealed["total"]
-        )
+        name = sealed["period"]["name"]
+        log.info("statement final", contract=contract.terms.id, number=number, period=name, total=sealed["total"])
         return issued
 
     def later_data(self, contract_id: str) -> Iterator["LaterData"]:
-        """Readings that arrived after the statement of their period was final, by statement and device.
+        """Readings that arrived after the newest statement, for periods that are final: by statement and device.
 
         They wait for the next statement, where they become adjustments of their own period.
         """
@@ -186,16 +205,18 @@ class Closer:
     def later_than(self, issued: Issued) -> Iterator["LaterData"]:
         """The same for one statement; ContractFault where its terms are no longer at hand."""
         contract = self.of_statement(issued.document)
-        period = period_named(contract.terms, issued.document["period"]["name"])
-        yield from self._later(contract, period, issued.document)
+        newest = self.ledger.last(contract.terms.id)
+        if issued.document["period"]["name"] != CLOSING and newest is not None:
+            period = period_named(contract.terms, issued.document["period"]["name"])
+            yield from self._later(contract, period, issued.document, newest.document["input"]["batch"])
 
     def unserved(self) -> list[str]:
         """Contracts that have final statements and no longer a file in force."""
         return sorted(self.ledger.contracts() - set(self.contract_ids()))
 
-    def _later(self, contract: Contract, period: Period, document: dict[str, Any]) -> Iterator["LaterData"]:
+    def _later(self, contract: Contract, period: Period, document: dict[str, Any], since: int) -> Iterator["LaterData"]:
         now = Source(self.store, contract.terms)
-        then = Source(self.store, contract.terms, document["input"]["batch"])
+        then = Source(self.store, contract.terms, since)
         for device in contract.terms.devices:
             count = 0
             for channel in contract.terms.channels:

@@ -24,7 +24,7 @@ class Source:
     terms: Terms
     upto: int | None = None
 
-    def keys(self) -> list[Key]:
+    def pairs(self) -> list[Key]:
         """Every device and channel the contract declares."""
         return [(device.id, channel) for device in self.terms.devices for channel in self.terms.channels]
 
@@ -45,8 +45,8 @@ class Source:
     def period(self, period: Period) -> Input:
         """Everything a period is computed from."""
         span = period.span
-        judged = {key: self.judged(key, span.start, span.end) for key in self.keys()}
-        refused = {key: self.store.refused(*key, span.start, span.end, self.upto) for key in self.keys()}
+        judged = {key: self.judged(key, span.start, span.end) for key in self.pairs()}
+        refused = {key: self.store.refused(*key, span.start, span.end, self.upto) for key in self.pairs()}
         found = {key: each for key, each in judged.items() if len(each.columns)}
         meter_ids = {device.id: self.meter_ids(device.id, period) for device in self.terms.devices}
         return Input(found, refused, meter_ids, docket=self.docket.touching(span))
@@ -68,5 +68,5 @@ class Source:
 
     def _before(self, moment: int) -> Mapping[Key, Series]:
         clock = Clock.of(self.terms)
-        found = {key: judge(self.store.last_before(*key, moment, clock, self.upto), clock) for key in self.keys()}
+        found = {key: judge(self.store.last_before(*key, moment, clock, self.upto), clock) for key in self.pairs()}
         return {key: judged.series() for key, judged in found.items() if len(judged.columns)}

@@ -17,11 +17,12 @@ import structlog
 
 from gateway.blocks import StoreError
 from gateway.clock import now_ms
-from gateway.close import ContractFault, NotDue
+from gateway.close import NotDue
 from gateway.increment import Rejection
 from gateway.ledger import Issued, LedgerError
 from gateway.mqtt import MqttSource
 from gateway.project import Progress
+from gateway.restate import ContractFault
 from gateway.stores import Stores
 from gateway.view import LiveView
 

@@ -7,9 +7,9 @@ import structlog
 
 from contracts.contract import Contract
 from contracts.periods import Period, next_period
-from gateway.close import ContractFault
 from gateway.live import LivePeriod
 from gateway.meter import Source
+from gateway.restate import ContractFault, Restatement
 from gateway.stores import Stores
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class LiveView:
         contract, first = due
         held = [each for each in self.periods.get(contract_id, []) if each.period.first >= first.first]
         if not held or held[0].period != first:
-            held = [LivePeriod(contract, first, closer.opening(contract, first, position))]
+            held = [LivePeriod(contract, first, closer.opening(contract, first, position, Restatement()))]
         place = 0
         while True:
             live = held[place]

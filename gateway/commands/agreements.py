@@ -17,7 +17,7 @@ from contracts.explain import statement_text
 from contracts.load import json_schema, load_terms, warnings
 from contracts.problems import Problem, ProblemsFound
 from contracts.table import Table, read_table
-from contracts.verify import recompute, unpack
+from contracts.verify_evidence import recompute, unpack
 from gateway.archive import ArchiveError, ReadPart, is_archive, open_evidence, write_durably
 from gateway.output import fail, print_json, print_text, say
 from gateway.settings import load_settings

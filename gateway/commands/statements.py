@@ -12,12 +12,14 @@ import structlog
 import typer
 
 from contracts.explain import statement_text
-from contracts.verify import Report, verify
+from contracts.verify import verify
+from contracts.verify_evidence import Report
 from gateway.archive import ArchiveError, open_evidence, zip_evidence
 from gateway.clock import now_ms
-from gateway.close import ContractFault, NotDue
+from gateway.close import NotDue
 from gateway.ledger import Issued
 from gateway.output import fail, print_json, print_table, print_text, say
+from gateway.restate import ContractFault
 from gateway.settings import Settings, load_settings
 from gateway.stores import Stores
 from gateway.view import LiveView
@@ -235,7 +237,16 @@ def verify_files(statement: Path, evidence: Path, key: Path | None = None, previ
         pem = key.read_bytes() if key else None
     except (ArchiveError, OSError) as error:
         fail(str(error))
-    return verify(document, read, paths, pem, _document(previous) if previous else None)
+    before = _document(previous) if previous else None
+    return verify(document, read, paths, pem, before, _earlier(statement, document))
+
+
+def _earlier(statement: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The statements before it that lie beside it, which its adjustments correct."""
+    folder, number = statement.resolve().parent.parent, document.get("number")
+    numbers = range(1, number) if isinstance(number, int) and document.get("restated") else ()
+    files = [folder / str(each) / "statement.json" for each in numbers]
+    return [_document(file) for file in files if file.is_file()]
 
 
 def _first(*places: Path) -> Path | None:
