@@ -1,5 +1,10 @@
 """Promises of both sides as a contract writes them: understood whole, or refused where the fault stands."""
 
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from contracts.load import json_schema, load_terms, warnings
@@ -243,6 +248,30 @@ def test_a_promise_that_may_surprise_is_a_warning(old: str, new: str, expected: 
     found = warnings(agreed(old, new))
     assert len(found) == len(expected), found
     assert all(part in said for part, said in zip(expected, found, strict=True))
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to everything in a contract."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, part in inner:
+        yield (*at, step)
+        yield from places(part, (*at, step))
+
+
+@pytest.mark.parametrize("shape", [3, [[]], {}, {"event": []}])
+def test_any_shape_anywhere_is_answered_in_words(shape: Any) -> None:
+    """Whatever stands where a promise should be, its author reads what is wrong, and no program stops."""
+    written = json.dumps(parse_yaml(contract_text(AGREED), "terms.yaml").value, default=float)
+    for at in places({key: json.loads(written)[key] for key in ("guarantees", "obligations")}):
+        value = json.loads(written)
+        part = value
+        for step in at[:-1]:
+            part = part[step]
+        part[at[-1]] = shape
+        found, problems = read(json.dumps(value))
+        assert (found is None) == bool(problems)
+        assert all(each.message and each.remedy and each.line == 1 for each in problems)
+        assert not any(re.search("dictionary|tuple|instance|function", each.message) for each in problems)
 
 
 def test_a_surcharge_of_a_promise_left_out_is_none() -> None:
