@@ -1,7 +1,7 @@
 """What a contract carries from one period into the next, beside where its meters stand (semantics §6 to §8).
 
 All of it enters the opening and closing state of a statement, so that nothing outside is needed to compute a period.
-Keys are (promise id, device), the device "" where a promise is the contract's as a whole.
+Keys are (promise or charge id, device), the device "" where a promise is the contract's as a whole or a charge pooled.
 """
 
 from __future__ import annotations
@@ -95,9 +95,18 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """Everything that promises carry over."""
+class Lot:
+    """Rolled-over units of one period's earning, and in how many more periods they can be used; None for ever."""
 
+    units: Decimal
+    periods: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Everything that charges and promises carry over; `balances` are the oldest units first."""
+
+    balances: Mapping[Promised, tuple[Lot, ...]] = field(default_factory=dict)
     excused_until: Mapping[Promised, int] = field(default_factory=dict)
     before: Mapping[Promised, tuple[int, int]] = field(default_factory=dict)
     incidents: Mapping[Promised, Incident] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What promises carry over, as JSON in a statement's opening and closing state, and back (semantics §8)."""
+"""What charges and promises carry over, as JSON in a statement's opening and closing state, and back (semantics §8)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from contracts.carried import Carried, Claim, Figures, Incident, Past, Promised, Use, Window
+from contracts.carried import Carried, Claim, Figures, Incident, Lot, Past, Promised, Use, Window
 from contracts.figures import plain
 from contracts.periods import rfc3339
 from contracts.table import checked_time
@@ -21,9 +21,12 @@ def exact_text(number: Fraction) -> str:
 
 
 def carried_document(carried: Carried) -> dict[str, Any]:
-    """Everything carried, as lists of records that each name their promise and device."""
+    """Everything carried, as lists of records that each name their promise or charge, and device."""
     return {
-        "balances": {},
+        "balances": [
+            {"charge": charge, "device": device or None, "units": [_lot(lot) for lot in lots]}
+            for (charge, device), lots in sorted(carried.balances.items())
+        ],
         "year_to_date": [{"obligation": duty, **_use(use)} for duty, use in sorted(carried.use.items())],
         "credits": [
             {**_named(place), "periods": [_past(each) for each in past]}
@@ -46,6 +49,9 @@ def carried_document(carried: Carried) -> dict[str, Any]:
 def read_carried(document: Mapping[str, Any]) -> Carried:
     """The same from its JSON; raises KeyError, ValueError or TypeError where it is something else."""
     return Carried(
+        balances={
+            (e["charge"], e["device"] or ""): tuple(_read_lot(lot) for lot in e["units"]) for e in document["balances"]
+        },
         excused_until={(e["obligation"], e["device"]): checked_time(e["until"]) for e in document["excused_until"]},
         before={_place(e): (TRUE if e["holds"] else FALSE, checked_time(e["until"])) for e in document["last_known"]},
         incidents={
@@ -67,6 +73,14 @@ def _named(place: Promised) -> dict[str, Any]:
 
 def _place(entry: Mapping[str, Any]) -> Promised:
     return entry["guarantee"], entry["device"] or ""
+
+
+def _lot(lot: Lot) -> dict[str, Any]:
+    return {"units": plain(lot.units), "periods": lot.periods}
+
+
+def _read_lot(entry: Mapping[str, Any]) -> Lot:
+    return Lot(Decimal(entry["units"]), entry["periods"])
 
 
 def _past(past: Past) -> dict[str, str]:

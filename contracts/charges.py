@@ -75,10 +75,25 @@ def _check_tiers(tiers: tuple[Tier, ...]) -> None:
         raise ValueError("tiers overlap: each up_to must be above the one before")
 
 
+class Rollover(Model):
+    """Units not used, kept for later periods: at most `cap` of them, each for `expires_after` periods or for ever."""
+
+    cap: NotNegative
+    expires_after: int | None = Field(None, ge=1, description="without it, units never expire")
+
+
 class Allowance(Model):
-    """Units included in every period."""
+    """Units included in every period, and what becomes of those not used."""
 
     included: NotNegative
+    rollover: Rollover | None = None
+    keep_package_rest: bool = Field(False, description="the unused part of paid packages rolls over too")
+
+    @model_validator(mode="after")
+    def _kept_somewhere(self) -> Allowance:
+        if self.keep_package_rest and self.rollover is None:
+            raise ValueError("keep_package_rest belongs to an allowance with rollover")
+        return self
 
 
 class Charge(Model):
@@ -107,4 +122,6 @@ class Charge(Model):
             raise ValueError("a charge that is not flat names its meter")
         if self.flat_at_zero and self.price.graduated is None:
             raise ValueError("flat_at_zero belongs to tiers")
+        if self.allowance is not None and self.allowance.keep_package_rest and self.price.package is None:
+            raise ValueError("keep_package_rest belongs to the price of a package")
         return self

@@ -24,8 +24,7 @@ from contracts.yaml_text import Document, Path, parse_yaml, read_text
 
 # Keys of the language that this version does not compute yet: named as such, not as misspellings.
 LATER = frozenset(
-    "peak average estimate volume percentage minimum maximum discount_percent rollover keep_package_rest convert "
-    "tiers_by tell_at replaces".split()
+    "peak average estimate volume percentage minimum maximum discount_percent convert tiers_by tell_at replaces".split()
 )
 _FORMS = {
     "tuple_type": (" must be a list", "Write it with brackets, [one, two], or with one item on each line after a dash"),

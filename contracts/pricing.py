@@ -1,19 +1,25 @@
 """From quantities to money: one charge, one exact amount, one line with its derivation (semantics §5).
 
-The order is always: quantity, allowance, tiers or packages, rounding of the line. Amounts are exact fractions until
-the line is rounded once; the total is the sum of rounded lines, so that a reader's own addition comes out.
+The order is always: quantity, allowance and what rolled over, tiers or packages, rounding of the line. Amounts are
+exact fractions until the line is rounded once; the total is the sum of rounded lines, so that a reader's own addition
+comes out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from contracts.charges import Charge, GainShare, Package, Tier
+from contracts.balances import Balance, balance_after, capped, held
+from contracts.carried import Lot
+from contracts.charges import Allowance, Charge, GainShare, Package, Tier
 from contracts.figures import grouped
 from contracts.terms import Terms
 from contracts.units import round_to
+
+# More digits than any sum of a contract's numbers and quantities has, so that none is ever rounded on the way.
+EXACT_DIGITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """What a charge comes to before rounding, and how."""
+    """What a charge comes to before rounding, how, and what became of its balance where units roll over."""
 
     exact: Fraction
     steps: tuple[Step, ...]
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +83,52 @@ def _days(share: Share) -> str:
     return "" if share.days == share.of else f" × {share.days} of {share.of} days"
 
 
-def price_quantity(terms: Terms, charge: Charge, quantity: Decimal, share: Share) -> Priced:
-    """What a quantity costs: first the allowance, then the charge's price."""
+def price_quantity(
+    terms: Terms, charge: Charge, quantity: Decimal, share: Share, lots: tuple[Lot, ...] = (), *, leaves: bool = False
+) -> Priced:
+    """What a quantity costs: first the allowance and what earlier periods left, then the charge's price.
+
+    `leaves` says that the device leaves the contract with this period, and its balance with it.
+    """
     assert charge.meter is not None, "a charge that is not flat has a meter"
-    unit = terms.meter_unit(charge.meter)
-    before: list[Step] = []
-    if charge.allowance is not None:
-        resolution = terms.meter_resolution(charge.meter)
-        included = round_to(Fraction(charge.allowance.included) * share.fraction, resolution)
-        rest = max(Decimal(0), quantity - included)
-        before.append(_allowance_step(quantity, included, rest, unit, charge.allowance.included, share))
-        quantity = rest
-    priced = _price(charge, quantity, share, unit, terms.currency)
-    return Priced(priced.exact, (*before, *priced.steps))
+    unit, allowance = terms.meter_unit(charge.meter), charge.allowance
+    if allowance is None:
+        return _price(charge, quantity, share, unit, terms.currency)
+    rollover, none = allowance.rollover, Decimal(0)
+    with localcontext(prec=EXACT_DIGITS):
+        included = round_to(Fraction(allowance.included) * share.fraction, terms.meter_resolution(charge.meter))
+        rest = max(none, quantity - included)
+        usable = held(capped(lots, rollover.cap)) if rollover else none
+        rolled = min(rest, usable)
+        priced = _price(charge, rest - rolled, share, unit, terms.currency)
+        steps = (_allowance_step(allowance, quantity, included, rolled, usable, unit, share), *priced.steps)
+        if rollover is None:
+            return Priced(priced.exact, steps)
+        kept = _package_rest(charge.price.package, rest - rolled) if allowance.keep_package_rest else none
+        if kept:
+            steps += (Step(f"{grouped(kept)} {unit} of what is paid for not used, kept"),)
+        unused = included - min(included, max(none, quantity))
+        return Priced(priced.exact, steps, balance_after(lots, rollover, rolled, unused + kept, leaves=leaves))
 
 
 def _allowance_step(
-    quantity: Decimal, included: Decimal, rest: Decimal, unit: str, agreed: Decimal, share: Share
+    allowance: Allowance,
+    quantity: Decimal,
+    included: Decimal,
+    rolled: Decimal,
+    usable: Decimal,
+    unit: str,
+    share: Share,
 ) -> Step:
     text = f"{grouped(quantity)} {unit} − {grouped(included)} included"
     if share.days != share.of:
-        text += f" ({grouped(agreed)}{_days(share)})"
+        text += f" ({grouped(allowance.included)}{_days(share)})"
     if quantity < included:
         return Step(f"{text}: {grouped(included - quantity)} {unit} not used, nothing above the allowance")
-    return Step(f"{text} = {grouped(rest)} {unit}")
+    if rolled:
+        of = "" if rolled == usable else f" of {grouped(usable)}"
+        text += f" − {grouped(rolled)}{of} rolled over"
+    return Step(f"{text} = {grouped(quantity - included - rolled)} {unit}")
 
 
 def _price(charge: Charge, quantity: Decimal, share: Share, unit: str, currency: str) -> Priced:
@@ -129,10 +158,20 @@ def price_gain(terms: Terms, gain: GainShare, used: Decimal, per: Decimal, *, me
     return Priced(exact, (Step(text), split))
 
 
+def _begun(package: Package, quantity: Decimal) -> int:
+    over = Fraction(quantity) - Fraction(package.free)
+    return max(0, -(-over // Fraction(package.size)))
+
+
+def _package_rest(package: Package | None, quantity: Decimal) -> Decimal:
+    """The units of paid packages that are not used."""
+    assert package is not None, "only packages have a rest"
+    return _begun(package, quantity) * package.size - max(Decimal(0), quantity - package.free)
+
+
 def _packages(package: Package, quantity: Decimal, unit: str, currency: str) -> Priced:
     """Packages begun: ⌈(quantity − free) / size⌉; none for nothing."""
-    over = Fraction(quantity) - Fraction(package.free)
-    count = max(0, -(-over // Fraction(package.size)))
+    count = _begun(package, quantity)
     free = f" − {grouped(package.free)} free" if package.free else ""
     exact = count * Fraction(package.price)
     noun = "package" if count == 1 else "packages"
