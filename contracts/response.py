@@ -113,7 +113,7 @@ def _closings(promise: Guarantee, device: str, watched: Mapping[Watch, Timeline]
     assert promise.response is not None, "called for responses only"
     if isinstance(promise.response.to, Happening):
         events = docket.standing_of(device, promise.response.to.event)
-        return tuple(Span(event.start, event.start) for event in events)
+        return tuple(Span(event.start, event.start + 1) for event in events)
     return stretches_in(watched[promise.id, "to"], TRUE)
 
 
@@ -139,9 +139,8 @@ def _courses(force: Span, openings: list[int], closings: Stretches, open_: Incid
 def _closed(closings: Stretches, opened: int, start: int, end: int) -> int | None:
     """The first moment after an incident opened at which it is ended, in [start, end)."""
     for each in closings:
-        moment = each.start if each.start == each.end else max(each.start, start)
-        later = moment > opened or each.end > opened + 1
-        if start <= moment < end and later and (each.start == each.end or moment < each.end):
+        moment = max(each.start, start, opened + 1)
+        if moment < min(each.end, end):
             return moment
     return None
 
