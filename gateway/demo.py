@@ -10,7 +10,7 @@ from contracts.contract import Contract, read_contract
 from contracts.periods import Period, local_date, period_of
 from gateway.archive import write_durably
 
-EXAMPLES = ("office-printer", "compressed-air")
+EXAMPLES = ("office-printer", "compressed-air", "tyres-by-the-kilometre", "truck-uptime")
 SCENARIO = "demo"
 MARK = "fairmeter.toml"
 

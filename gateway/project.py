@@ -33,6 +33,7 @@ class Progress:
     position: int
     messages: int
     readings: int
+    events: int
     rejections: tuple[Rejection, ...]
 
 
@@ -72,7 +73,8 @@ class Projector:
         increment = gathering.increment(before, tip)
         self._store.commit(increment)
         total = sum(increment.counts.values(), Counts())
-        return Progress(tip.position, total.received, total.stored, tuple(increment.rejections))
+        events = len(increment.contract_events)
+        return Progress(tip.position, total.received, total.stored, events, tuple(increment.rejections))
 
     def rebuild(self, report: Callable[[Progress], None] = lambda _: None) -> None:
         """Empty the store and project the whole journal by the present book; `report` is told after each step.

@@ -102,7 +102,8 @@ async def _show(
     fleet = _Fleet(port, month.span.start)
     await gateway.source.subscribed()
     published = await _history(fleet, watch, month.name, (month.span.start, month.span.end))
-    say(f"{published['readings']:,} readings of {month.name} came through MQTT; its statements can be final.")
+    came = f"{published['readings']:,} readings and {published['events']} events of {month.name}"
+    say(f"{came} came through MQTT; its statements can be final.")
     issued = await gateway.close_due()
     presented = [await _present(gateway, each) for each in issued]
     verified = all(presented) and len(presented) == len(gateway.stores.book.contracts)
@@ -119,10 +120,13 @@ class _Watch:
 
     def __init__(self) -> None:
         self.readings = 0
+        self.events = 0
 
     def projected(self, progress: Any) -> None:
         """Count a stretch."""
         self.readings += progress.readings
+        refused = sum(each.topic.startswith("event/") for each in progress.rejections)
+        self.events += progress.events + refused  # nobody waits for an event that was not understood
 
 
 class _Fleet:
@@ -162,8 +166,8 @@ class _Fleet:
 async def _history(fleet: _Fleet, watch: _Watch, what: str, span: tuple[int, int]) -> dict[str, Any]:
     """Publish a stretch of the past and wait until the gateway has all of it; a bar shows how far it is."""
     start, end = span
-    before, began = watch.readings, time.monotonic()
-    told: dict[str, Any] = {"readings": 0}
+    before, events, began = watch.readings, watch.events, time.monotonic()
+    told: dict[str, Any] = {"readings": 0, "events": 0}
     with progress_bar("days") as bar:
         task = bar.add_task(what, total=(end - start) // 86_400_000, note="")
 
@@ -177,7 +181,7 @@ async def _history(fleet: _Fleet, watch: _Watch, what: str, span: tuple[int, int
             told = line
             if "reached_ms" in line:
                 show(line["reached_ms"])
-        while watch.readings - before < told["readings"]:
+        while watch.readings - before < told["readings"] or watch.events - events < told["events"]:
             await asyncio.sleep(0.05)
         show(end - 3_600_000)
     return told

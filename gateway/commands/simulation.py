@@ -33,7 +33,9 @@ def simulate(
     broker: BrokerAddress = "mqtt://127.0.0.1:1883",
     start: Annotated[str | None, typer.Option("--from", help="publish history from this moment (RFC 3339)")] = None,
     end: Annotated[str | None, typer.Option("--until", help="to this moment; default: now")] = None,
-    period_start: Annotated[str | None, typer.Option(help="where faults are counted from; default: --from")] = None,
+    period_start: Annotated[
+        str | None, typer.Option(help="where faults and events are counted from; default: --from")
+    ] = None,
     sets: Annotated[int, typer.Option(min=1, max=2000, help="reading sets in one message of history")] = 60,
     late: Annotated[bool, typer.Option("--late", help="publish only what was held back as late")] = False,
     live: Annotated[bool, typer.Option("--live", help="then go on in real time until Ctrl-C")] = False,
@@ -153,9 +155,11 @@ class _Shown:
         """Show what a part of the work came to."""
         figures = asdict(outcome)
         if self._as_json:
-            _print_line({"done": part, **{key: figures[key] for key in ("messages", "readings")}})
+            told = {key: figures[key] for key in ("messages", "readings", "events") if key in figures}
+            _print_line({"done": part, **told})
         else:
-            say(f"{part}: {figures['readings']:,} readings in {figures['messages']:,} messages, all acknowledged")
+            said = f" and {figures['events']} events" if figures.get("events") else ""
+            say(f"{part}: {figures['readings']:,} readings{said} in {figures['messages']:,} messages, all acknowledged")
             if figures.get("faults"):
                 print_json({"faults": figures["faults"]})
 

@@ -1,10 +1,13 @@
 """A scenario that is wrong says where, why and how to mend it, and everything at once."""
 
 from importlib import resources
+from typing import get_args
 
 import pytest
 
-from device_sim.scenario import read_scenario, shipped
+from device_sim.event_spec import Decision, Excuse, Happened, Objection, PlannedWork
+from device_sim.scenario import DeviceSpec, read_scenario, shipped
+from tests.markdown import Document, code, tables
 
 HEAD = "name: t\ndevices:\n  - {id: p, model: printer, seed: 5}\n"
 
@@ -13,6 +16,21 @@ def _complaints(text: str) -> list[str]:
     scenario, problems = read_scenario(text)
     assert scenario is None
     return [str(problem) for problem in problems]
+
+
+def test_the_scenario_shown_to_engineers_is_one_and_no_key_of_an_event_is_left_out() -> None:
+    """The example of the documentation loads, and the table under it has every key and type that an event may have."""
+    shown = Document("docs/devices.md")
+    (example,) = (block.text for block in shown.blocks("yaml"))
+    scenario, problems = read_scenario(example)
+    assert scenario is not None, problems
+    (table,) = tables(shown.section("A fleet to rehearse with"))
+    models = [Happened, Excuse, PlannedWork, Objection, Decision]
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    assert {key for row in table for key in code(row[0])} == keys
+    types = {kind for model in models for kind in get_args(model.model_fields["type"].annotation)}
+    assert set(code(table[0][1])) == types
+    assert set(get_args(DeviceSpec.model_fields["model"].annotation)) <= set(code(shown.prose()))
 
 
 @pytest.mark.parametrize("name", ["office-printer", "compressed-air", "demo"])

@@ -1,4 +1,4 @@
-"""`fairmeter demo` as a newcomer runs it: a month in seconds, two statements that verify, and nothing left behind."""
+"""`fairmeter demo` as a newcomer runs it: a month in seconds, four statements that verify, and nothing left behind."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from gateway.commands.statements import verify_files
 from tests.end_to_end import independent
 from tests.end_to_end.processes import PROC, Watched, named_in_a_command, watched
 
-AIR, INK = "AIR-2026-004", "INK-2026-001"
+AIR, INK, TYRES, TRUCK = "AIR-2026-004", "INK-2026-001", "TYR-2026-007", "TRK-2026-002"
 MINUTE_MS = 60_000
 
 
@@ -31,7 +31,7 @@ class Month:
     statements: dict[str, dict[str, Any]]
 
     def usage(self, meter: str, device: str) -> dict[str, Any]:
-        """A usage row of either statement."""
+        """A usage row of one of the statements."""
         rows = [row for each in self.statements.values() for row in each["usage"]]
         return next(row for row in rows if (row["meter"], row["device"]) == (meter, device))
 
@@ -50,12 +50,12 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
     data = folder / "demo-data"
     with watched(folder, "demo", "--once", "--data", data) as run:
         assert run.process.wait(180) == 0, run.said.read_text()
-    statements = {name: data / "statements" / name / "1" / "statement.json" for name in (AIR, INK)}
+    statements = {name: data / "statements" / name / "1" / "statement.json" for name in (AIR, INK, TYRES, TRUCK)}
     yield Month(data, run, {name: json.loads(file.read_bytes()) for name, file in statements.items()})
 
 
 def test_the_demo_prints_statements_that_verify(month: Month) -> None:
-    """Both statements are printed, are final, are found VERIFIED, and what came late is shown as later data."""
+    """All statements are printed, are final, are found VERIFIED, and what came late is shown as later data."""
     printed, said = month.run.out.read_text(), month.run.said.read_text()
     for name, document in month.statements.items():
         folder = month.data / "statements" / name / "1"
@@ -65,7 +65,7 @@ def test_the_demo_prints_statements_that_verify(month: Month) -> None:
     files = month.data / "statements" / INK / "1"
     assert verify_files(files / "statement.json", files / "evidence").verified
     verdicts = [line for line in (printed + said).splitlines() if line.startswith("VERIFIED")]
-    assert len(verdicts) == 2
+    assert len(verdicts) == 4
     assert f"later data of {AIR}: 120 readings of comp-02" in said
 
 
@@ -95,6 +95,55 @@ def test_the_demo_bills_the_air_that_was_delivered_and_seen(month: Month) -> Non
     price = independent.graduated(over, [("20000", "0.021", "0"), (None, "0.018", "0")])
     lines = [Decimal(1800), independent.cents(price), independent.cents(poor * Fraction("0.005"))]
     assert Decimal(month.statements[AIR]["total"]) == sum(lines)
+
+
+def test_the_demo_bills_the_kilometres_that_were_driven(month: Month) -> None:
+    """Through punctures and tunnels, kilometres, harsh brakes and engine hours are those of the machines themselves."""
+    scenario, span = shipped("demo"), month.span
+    for device in ("van-01", "van-02", "van-03"):
+        van = scenario.machine(device, span[0])
+        assert Fraction(month.usage("km", device)["quantity"]) == truth.km_driven(van, *span)
+        assert Fraction(month.usage("brakes", device)["quantity"]) == truth.harsh_brakes(van, *span)
+    truck = scenario.machine("truck-01", span[0])
+    assert Fraction(month.usage("km", "truck-01")["quantity"]) == truth.km_driven(truck, *span)
+    assert Fraction(month.usage("engine", "truck-01")["quantity"]) == truth.engine_hours_run(truck, *span)
+
+
+def test_the_demo_shows_what_both_sides_of_the_truck_promised(month: Month) -> None:
+    """A breakdown is the provider's, another one half the customer's, planned work excused within its allowance, a
+    tunnel nobody's; and a tenth of the fee goes back.
+    """
+    statement = month.statements[TRUCK]
+    uptime, repair = statement["guarantees"]
+    broken = shipped("demo").machine("truck-01", month.span[0]).broken
+    lost_ms = sum(end - start for start, end in broken if end - start > 5 * MINUTE_MS)
+    assert uptime["excused_ms"] + uptime["down_ms"] == lost_ms
+    assert {each["reason"].split(":")[0] for each in uptime["intervals"] if each["state"] == "excused"} == {
+        "planned",
+        "obligation",
+    }
+    assert uptime["unknown_ms"] == sum(lost - 3 * MINUTE_MS for lost in (24 * MINUTE_MS, 48 * MINUTE_MS))
+    assert Decimal(95) < Decimal(uptime["percent"]) < Decimal(uptime["target"])
+    assert (uptime["met"], repair["met"]) == (False, False)
+    assert {each["id"]: each["met"] for each in statement["obligations"]} == {"inspection": False, "connected": True}
+    given_back = {line["id"]: line["amount"] for line in statement["lines"] if line["kind"] == "credit"}
+    assert given_back == {"uptime": "-245.00", "repair": "-120.00"}
+
+
+def test_the_demo_shows_how_the_vans_were_driven(month: Month) -> None:
+    """One driver speeds, pays, and loses the credit of a late repair; one brakes too hard; the third does neither."""
+    statement = month.statements[TYRES]
+    kept = {(each["id"], each["device"]): each["met"] for each in statement["obligations"]}
+    assert [kept["speed", f"van-0{place}"] for place in (1, 2, 3)] == [True, True, False]
+    assert [kept["braking", f"van-0{place}"] for place in (1, 2, 3)] == [True, False, True]
+    van = shipped("demo").machine("van-03", month.span[0])
+    speeding_ms = truth.time_above_ms(van, "speed", 110, *month.span)
+    lines = {(line["kind"], line["id"], line["device"]): Decimal(line["amount"]) for line in statement["lines"]}
+    per_hour = independent.cents(Fraction(6 * speeding_ms, 60 * MINUTE_MS))
+    assert lines["surcharge", "speed", "van-03"] == per_hour
+    assert lines["surcharge", "braking", "van-02"] == 25
+    assert lines["credit", "roadside", "van-01"] == Decimal("-58.33")
+    assert lines["credit", "roadside", "van-03"] == 0
 
 
 def seen(device: str, span: tuple[int, int]) -> tuple[Fraction, Fraction, int]:
@@ -130,7 +179,7 @@ def test_the_demo_goes_on_live_until_it_is_interrupted(tmp_path: Path) -> None:
     data = tmp_path / "demo-data"
     with watched(tmp_path, "demo", "--data", data) as run:
         run.wait_until_said("Time goes on", within_s=180)
-        time.sleep(4)
+        time.sleep(10)
         run.process.send_signal(signal.SIGINT)
         began = time.monotonic()
         code = run.process.wait(30)
