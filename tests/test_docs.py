@@ -180,7 +180,7 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     "Channels": [terms.Channel],
     "Conditions": [Condition],
     "Meters": [terms.Meter],
-    "Charges": [charges.Charge, charges.Allowance],
+    "Charges": [charges.Charge, charges.Allowance, charges.Rollover],
     "Prices": [charges.Price, charges.Tier, charges.Package, charges.GainShare],
     "Guarantees": [promises.Guarantee, promises.Planned, promises.Response, promises.Happening],
     "Service hours": [promises.ServiceHours],

@@ -267,8 +267,8 @@ def test_the_schema_names_every_key_of_the_language() -> None:
     timezone valid from until period anchor grace corrections rounding data reporting max_hold clock_ahead devices
     serial since channels unit resolution conditions channel device above at_least below at_most is between condition
     all any not for meters counter integral duration count per max_rate reset_below width only_when unknown charges
-    meter part pool allowance included price flat per_unit graduated up_to package size free flat_at_zero gain_share baseline
-    customer_surplus customer_shortfall min_coverage guarantees available_when level while response service_hours days
+    meter part pool allowance included rollover expires_after keep_package_rest price flat per_unit graduated up_to
+    package size free flat_at_zero gain_share baseline customer_surplus customer_shortfall min_coverage guarantees available_when level while response service_hours days
     to holidays target ignore_below planned allowance notice scope at_least_devices over credits tiers percent of
     cap_percent rolling_cap_percent per_hour cap started bonus earn_back periods instead_of event within obligations
     limit tolerance service every or_days by connected minimum_use relief use_limit at_most consequence excuse window
