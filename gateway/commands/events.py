@@ -60,9 +60,8 @@ def enter_event(
     if as_json:
         print_json(_row(event, docket))
         return
-    for each in docket.events:
-        if each.id in (event.id, event.of):
-            print_text(f"{each.id}  {each.type}, {docket.standing(each)}\n")
+    for each in (event, *(each for each in docket.events if each.id == event.of)):
+        print_text(f"{each.id}  {each.type}, {docket.standing(each)}\n")
 
 
 def list_events(

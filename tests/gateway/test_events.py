@@ -127,7 +127,7 @@ def test_what_cannot_stand_is_rejected_with_its_reason(
 
 def test_who_is_unknown_here_is_told(site: Site) -> None:
     """A device or contract that nobody agreed on has no events; an entered one says which contract it is about."""
-    said = {"type": "serviced", "by": "Ann", "side": "customer"}
+    said: dict[str, Any] = {"type": "serviced", "by": "Ann", "side": "customer"}
     site.receive(
         event(NOON_MS, device="dev-9", **said),
         entered(NOON_MS, "INK", **said),
@@ -217,8 +217,8 @@ def test_what_is_entered_after_a_cut_is_not_in_it(site: Site) -> None:
     agreed = load_book(site.folder / "contracts")[0].contracts[0].terms
     for upto in range(4):
         assert [each.id for each in heard(site, upto=upto)] == ["0", "1", "2"][:upto]
-        assert Source(site.store, agreed, upto).events() == tuple(heard(site, upto=upto))
-    assert len(Source(site.store, agreed).events()) == 3
+        assert Source(site.store, agreed, upto).docket.events == tuple(heard(site, upto=upto))
+    assert len(Source(site.store, agreed).docket.events) == 3
 
 
 def test_what_was_said_of_a_reading_or_a_register_meters_its_hour_again(site: Site) -> None:
