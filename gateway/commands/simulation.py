@@ -155,7 +155,7 @@ class _Shown:
         """Show what a part of the work came to."""
         figures = asdict(outcome)
         if self._as_json:
-            told = {key: figures[key] for key in ("messages", "readings", "events") if key in figures}
+            told: dict[str, Any] = {key: figures[key] for key in ("messages", "readings", "events") if key in figures}
             _print_line({"done": part, **told})
         else:
             said = f" and {figures['events']} events" if figures.get("events") else ""

@@ -4,6 +4,7 @@ from importlib import resources
 from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from device_sim.event_spec import Decision, Excuse, Happened, Objection, PlannedWork
 from device_sim.scenario import DeviceSpec, read_scenario, shipped
@@ -25,7 +26,7 @@ def test_the_scenario_shown_to_engineers_is_one_and_no_key_of_an_event_is_left_o
     scenario, problems = read_scenario(example)
     assert scenario is not None, problems
     (table,) = tables(shown.section("A fleet to rehearse with"))
-    models = [Happened, Excuse, PlannedWork, Objection, Decision]
+    models: list[type[BaseModel]] = [Happened, Excuse, PlannedWork, Objection, Decision]
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
     assert {key for row in table for key in code(row[0])} == keys
     types = {kind for model in models for kind in get_args(model.model_fields["type"].annotation)}
