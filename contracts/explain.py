@@ -1,49 +1,61 @@
-"""A statement as a table that both parties can read: what was used, what it costs, and why (plain text, 100 wide)."""
+"""A statement as a page that both parties can read: who owes what, and why (plain text, 100 wide).
+
+First the answer, then what each side promised, then every line of money with its steps, then what it rests on.
+"""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from contracts.explain_answer import answer
+from contracts.explain_promises import Told, events_section, missed, promises_section, stretches_of
 from contracts.figures import grouped
-from contracts.periods import zone
+from contracts.layout import RULE, WIDTH, apart, filled, headed, local, moment, table
 from contracts.terms import Party, Terms
 
-WIDTH = 100
 REVIEW_ROWS = 20
 
 Document = Mapping[str, Any]
-Row = Sequence[str]
+Row = Mapping[str, Any]
+
+_KINDS = {"credit": "Credit", "surcharge": "Surcharge", "bonus": "Bonus", "earn_back": "Earned back"}
 
 
 def statement_text(document: Document, terms: Terms) -> str:
     """The whole statement, ending in a line feed."""
+    told = Told.of(document, terms)
     parts = [
-        _head(document, terms),
-        _usage(document, terms),
-        _lines(document),
-        _review(document),
-        _foot(document, terms),
+        _head(told),
+        answer(told),
+        promises_section(told),
+        _lines(told),
+        _adjustments(told),
+        _balances(document),
+        events_section(told),
+        _usage(told),
+        _review(told),
+        _foot(told),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _head(document: Document, terms: Terms) -> list[str]:
+def _head(told: Told) -> list[str]:
+    document, terms = told.document, told.terms
     number = f"STATEMENT {document['number']}" if document["number"] else "STATEMENT"
     period = document["period"]
-    first = _local(period["start"], terms).date()
-    last = _local(period["end"], terms).date() - timedelta(days=1)
+    first = local(period["start"], told.zone).date()
+    last = local(period["end"], told.zone).date() - timedelta(days=1)
     days = f"{first}" if first == last else f"{first} to {last}"
     return [
-        _apart(f"{number} · {document['status']}", f"{document['contract']} · version {document['version']}"),
-        terms.title or terms.id,
+        *apart(f"{number} · {document['status']}", f"{document['contract']} · version {document['version']}"),
+        *filled(terms.title or terms.id),
         "═" * WIDTH,
-        f"Provider  {_party(terms.provider)}",
-        f"Customer  {_party(terms.customer)}",
-        f"Period    {period['name']}: {days}, {period['timezone']}",
+        *headed("Provider  ", _party(terms.provider)),
+        *headed("Customer  ", _party(terms.customer)),
+        *headed("Period    ", f"{period['name']}: {days}, {period['timezone']}"),
     ]
 
 
@@ -54,13 +66,84 @@ def _party(party: Party) -> str:
     return f"{party.name} ({', '.join(part for part in (contact.name, contact.email, contact.phone) if part)})"
 
 
-def _usage(document: Document, terms: Terms) -> list[str]:
+# --- money ----------------------------------------------------------------------------------------------------------
+
+
+def _lines(told: Told) -> list[str]:
+    result = ["WHAT IT COSTS, AND WHY", RULE]
+    for line in told.document["lines"]:
+        device = f" · {line['device']}" if line["device"] else ""
+        kind = f"{_KINDS[line['kind']]}: " if line["kind"] in _KINDS else ""
+        result += apart(f"{kind}{line['title']}{device}", told.money(line["amount"]))
+        known = f", known {line['coverage']} % of the time" if line["coverage"] else ""
+        result += filled(f"{line['clause']}{known}", 4)
+        for step in line["derivation"]:
+            exact = f" = {grouped(Decimal(step['amount']))}" if step["amount"] and "×" in step["text"] else ""
+            result += filled(f"{step['text']}{exact}", 4, 6)
+        result += _because(told, line)
+    total = apart("TOTAL before tax, the sum of the lines above", told.money(told.document["total"]))
+    return [*result, RULE, *total]
+
+
+def _because(told: Told, line: Row) -> Iterator[str]:
+    """What caused a line, and what changed it, in words."""
+    causes, changes = [], []
+    row = told.promise_of(line) if line["kind"] in ("credit", "surcharge", "bonus") else None
+    if row is not None:
+        causes.append(missed(told, row))
+    for each in line["because"]:
+        named = each.get("guarantee") or each.get("obligation")
+        if named is None or ("guarantee" in each and named == line["id"]):
+            continue
+        times = stretches_of(told, each.get("intervals", ()))
+        if named == line["id"]:
+            causes += [times] if times else []
+        else:
+            changes.append(f"“{told.title(named)}”" + (f", not kept {times}" if "obligation" in each else ""))
+    if causes:
+        yield from headed("because: ", "; ".join(causes), 4)
+    for change in changes:
+        yield from headed("changed by: ", change.rstrip(), 4)
+
+
+def _adjustments(told: Told) -> list[str]:
+    """What later data changed in periods whose statements are final: what was stated, and what it is now."""
+    rows = told.document["adjustments"]
+    if not rows:
+        return []
+    result = ["CORRECTIONS OF EARLIER PERIODS", RULE]
+    for row in rows:
+        device = f" · {row['device']}" if row["device"] else ""
+        was, now = told.money(row["was"]), told.money(row["now"])
+        left = f"period {row['period']} (statement {row['statement']}): {row['title']}{device}"
+        result += apart(left, told.money(row["amount"]))
+        result += filled(f"was {was}, now {now}, because {row['because']}", 4)
+    return result
+
+
+def _balances(document: Document) -> list[str]:
+    """Units kept for later periods."""
+    figures = ("opening", "used", "earned", "expired", "closing")
+    rows = [
+        [row["id"], row["device"] or "all together", *(grouped(Decimal(row[name])) for name in figures)]
+        for row in document["balances"]
+    ]
+    return ["UNITS KEPT FOR LATER", *table(["charge", "device", *figures], rows, left={0, 1})] if rows else []
+
+
+# --- what it rests on -----------------------------------------------------------------------------------------------
+
+
+def _usage(told: Told) -> list[str]:
+    document, terms = told.document, told.terms
     if not document["usage"]:
-        return ["USAGE", "Nothing is measured under this contract."]
+        return ["USAGE", "Nothing is measured under this contract."] if not terms.meters else []
     off = any(Decimal(row["off_quality"]) for row in document["usage"])
     head = ["meter", "device", "quantity", "unit", *(["off quality"] if off else []), "register", "known", "gaps"]
     rows = [_usage_row(row, off) for row in document["usage"]]
-    titles = [f"  {name}: {meter.title}" for name, meter in terms.meters.items() if meter.title]
+    titles = [
+        line for name, meter in terms.meters.items() if meter.title for line in headed(f"{name}: ", meter.title, 2)
+    ]
     kept = ["accepted", "duplicate", "conflicting", "quarantined"]
     counts = []
     for row in document["usage"]:
@@ -69,25 +152,16 @@ def _usage(document: Document, terms: Terms) -> list[str]:
         counts.append([row["meter"], row["device"], *map(grouped, shown)])
     return [
         "USAGE",
-        *_table(head, rows, left={0, 1, 3}),
+        *table(head, rows, left={0, 1, 3}),
         *titles,
-        *_breaks(document),
+        *_breaks(told),
         "",
         "READINGS",
-        *_table(["meter", "device", "decoded =", *kept, "| late", "rejected"], counts, left={0, 1}),
+        *table(["meter", "device", "decoded =", *kept, "| late", "rejected"], counts, left={0, 1}),
     ]
 
 
-def _breaks(document: Document) -> Iterator[str]:
-    """Where a register did not simply count on: a reset, a wrap, an exchange."""
-    for row in document["usage"]:
-        for each in row.get("breaks", []):
-            before, after, counted = (grouped(Decimal(each[key])) for key in ("from", "to", "counted"))
-            yield f"  {row['meter']} of {row['device']}, {each['time']}: {each['reason']}"
-            yield f"      {before} → {after}, counted {counted} {row['unit']}"
-
-
-def _usage_row(row: Document, off: bool) -> Row:
+def _usage_row(row: Row, off: bool) -> list[str]:
     register = f"{grouped(Decimal(row['opening']))} → {grouped(Decimal(row['closing']))}" if row["opening"] else ""
     unit = "" if row["unit"] == "1" else row["unit"]
     cells = [row["meter"], row["device"], grouped(Decimal(row["quantity"])), unit]
@@ -96,74 +170,38 @@ def _usage_row(row: Document, off: bool) -> Row:
     return [*cells, register, f"{row['coverage']} %", str(row["counts"]["gaps"])]
 
 
-def _lines(document: Document) -> list[str]:
-    currency = document["currency"]
-    result = ["WHAT IT COSTS, AND WHY", "─" * WIDTH]
-    for line in document["lines"]:
-        device = f" · {line['device']}" if line["device"] else ""
-        amount = f"{grouped(Decimal(line['amount']))} {currency}"
-        result.append(_apart(f"{line['title']}{device}", amount))
-        known = f", known {line['coverage']} % of the time" if line["coverage"] else ""
-        result.append(f"    {line['clause']}{known}")
-        for step in line["derivation"]:
-            exact = f" = {grouped(Decimal(step['amount']))}" if step["amount"] and "×" in step["text"] else ""
-            result += textwrap.wrap(step["text"] + exact, WIDTH - 16, initial_indent="    ", subsequent_indent="      ")
-    total = f"{grouped(Decimal(document['total']))} {currency}"
-    return [*result, "─" * WIDTH, _apart("TOTAL before tax, the sum of the lines above", total)]
+def _breaks(told: Told) -> Iterator[str]:
+    """Where a register did not simply count on: a reset, a wrap, an exchange."""
+    for row in told.document["usage"]:
+        for each in row.get("breaks", []):
+            before, after, counted = (grouped(Decimal(each[key])) for key in ("from", "to", "counted"))
+            at = moment(each["time"], told.zone)
+            yield from filled(f"{row['meter']} of {row['device']}, {at}: {each['reason']}", 2, 6)
+            yield from filled(f"{before} → {after}, counted {counted} {row['unit']}", 6)
 
 
-def _review(document: Document) -> list[str]:
-    rows = document["review"]
-    if not rows:
-        return []
-    shown = [
-        [row["device"], row["channel"], row["disposition"], _times(row), row["value"], row["reason"]]
-        for row in rows[:REVIEW_ROWS]
-    ]
-    result = ["KEPT ASIDE, NOT BILLED"]
-    for device, channel, disposition, times, value, reason in shown:
-        result.append(f"  {device} {channel} {value}, {times}: {disposition}")
-        result += textwrap.wrap(reason, WIDTH - 6, initial_indent="      ", subsequent_indent="      ")
+def _review(told: Told) -> list[str]:
+    rows = told.document["review"]
+    result = ["KEPT ASIDE, NOT BILLED"] if rows else []
+    for row in rows[:REVIEW_ROWS]:
+        times = moment(row["first"], told.zone)
+        if row["count"] > 1:
+            times = f"{row['count']} readings from {times} to {moment(row['latest'], told.zone)}"
+        result += filled(f"{row['device']} {row['channel']} {row['value']}, {times}: {row['disposition']}", 2, 6)
+        result += filled(row["reason"], 6)
     if len(rows) > REVIEW_ROWS:
         result.append(f"  and {len(rows) - REVIEW_ROWS} more, all in statement.json and in the evidence")
     return result
 
 
-def _times(row: Document) -> str:
-    if row["count"] == 1:
-        return str(row["first"])
-    return f"{row['count']} readings from {row['first']} to {row['latest']}"
-
-
-def _foot(document: Document, terms: Terms) -> list[str]:
-    result = []
+def _foot(told: Told) -> list[str]:
+    document, result = told.document, []
     if document["issued_at"]:
-        result.append(
-            f"Issued {_local(document['issued_at'], terms):%Y-%m-%d %H:%M} {terms.timezone}; it never changes."
-        )
+        issued = moment(document["issued_at"], told.zone)[:16]
+        result.append(f"Issued {issued} {told.terms.timezone}; it never changes.")
         result.append("Later readings enter the next statement as an adjustment of this period.")
     evidence = document["evidence"]
     if evidence:
         result.append(f"Evidence: {grouped(evidence['readings'])} readings in {evidence['parts']} parts,")
         result.append(f"root {evidence['root_sha256']}")
     return result
-
-
-def _local(text: str, terms: Terms) -> datetime:
-    return datetime.fromisoformat(text).astimezone(zone(terms.timezone))
-
-
-def _apart(left: str, right: str) -> str:
-    return f"{left}{' ' * max(1, WIDTH - len(left) - len(right))}{right}"
-
-
-def _table(head: Row, rows: Sequence[Row], left: set[int]) -> Iterator[str]:
-    """Columns as wide as what is in them, numbers to the right."""
-    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
-    yield "─" * WIDTH
-    for row in (head, *rows):
-        cells = [
-            text.ljust(width) if place in left else text.rjust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()

@@ -26,3 +26,12 @@ def percent_down(part: int, whole: int, digits: int = 4) -> str:
     """`part / whole` as a percentage, rounded down, so that 99.99999 never reads 100 (semantics §6, §8)."""
     scaled = part * 100 * 10**digits // whole
     return f"{scaled // 10**digits}.{scaled % 10**digits:0{digits}d}"
+
+
+def lasting(ms: int) -> str:
+    """A length of time as people read it: `3 h 42 min`, to the millisecond where it has some."""
+    minutes, rest = divmod(ms, 60_000)
+    parts = [f"{grouped(minutes // 60)} h"] if minutes >= 60 else []
+    parts += [f"{minutes % 60} min"] if minutes % 60 else []
+    parts += [f"{grouped(Decimal(rest) / 1000)} s"] if rest else []
+    return " ".join(parts) or "0 min"
