@@ -12,10 +12,10 @@ EVENTS = "from: {event: breakdown}, to: {event: repaired}"
 FAULT = "from: {channel: up, is: 0}, to: {channel: up, is: 1}"
 
 
-def repair(within: str = "8h", credits: str = "{per_hour: 25.00}", course: str = EVENTS, more: str = "") -> Contract:
+def repair(within: str = "8h", price: str = "{per_hour: 25.00}", course: str = EVENTS, more: str = "") -> Contract:
     """A promise to repair."""
     response = f"response: {{{course}, within: {within}}}"
-    return promising(f"guarantees: [{{id: repair, {response}, credits: {credits}{more}}}]")
+    return promising(f"guarantees: [{{id: repair, {response}, credits: {price}{more}}}]")
 
 
 def said(*moments: tuple[str, str], more: str = "") -> str:
@@ -55,7 +55,7 @@ def test_each_hour_beyond_is_credited_to_the_millisecond() -> None:
 @pytest.mark.parametrize(("end", "amount"), [("16:00:00.001", "-25.00"), ("17:00", "-25.00"), ("17:00:01", "-50.00")])
 def test_begun_hours_in_full_where_the_terms_say_so(end: str, amount: str) -> None:
     """`started: true`: one millisecond beyond is an hour."""
-    agreed = repair(credits="{per_hour: 25.00, started: true}")
+    agreed = repair(price="{per_hour: 25.00, started: true}")
     statement = lived(agreed, {}, said(("breakdown", "01-10T08:00"), ("repaired", f"01-10T{end}")))
     assert amounts(statement, "credit") == [("repair", "m1", amount)]
 
@@ -76,7 +76,7 @@ def test_an_incident_goes_on_over_the_edge_of_a_period() -> None:
 
 
 def test_a_begun_hour_is_billed_once_though_a_period_ends_in_it() -> None:
-    """Beyond from 21:30 on: the two and a half hours of January are three begun ones, and the third ends in February."""
+    """Beyond from 21:30 on: the two and a half hours of January are three begun ones; the third ends later."""
     agreed = repair("30m", "{per_hour: 10.00, started: true}")
     events = said(("breakdown", "01-31T21:00"), ("repaired", "02-01T00:30"))
     january, february = (lived(agreed, {}, events, month) for month in ("2026-01", "2026-02"))
