@@ -24,9 +24,10 @@ import zstandard
 
 from contracts.event_text import event_of
 from contracts.events import Event
-from contracts.readings import EMPTY, Clock, Columns, Ints
+from contracts.readings import EMPTY, Clock, Columns
 from contracts.units import HOUR_MS
 from gateway import block_format
+from gateway.additions import add
 from gateway.block_format import POSITION, TIME, Rows
 from gateway.database import FileKind, Readers, open_to_write
 from gateway.increment import (
@@ -43,7 +44,6 @@ from gateway.increment import (
 from gateway.journal import GENESIS, Tip
 
 _FOR_EVER: Final = 2**62
-_TIME_BITS: Final = 42  # no time of a reading, in ms, needs more; the bits above it hold the channel
 
 _MIGRATIONS: Final = (
     """
@@ -156,9 +156,7 @@ class BlockStore:
             change = "UPDATE cursor SET position = ?, sha256 = ? WHERE position = ? AND sha256 = ?"
             if db.execute(change, (*_row(increment.after), *_row(increment.before))).rowcount != 1:
                 raise StoreError(f"{self._path.name} was moved on by another gateway process; stop one of the two")
-            _add_readings(db, increment)
-            _add_devices(db, increment)
-            _add_lists(db, increment)
+            add(db, increment)
 
     # --- metering -------------------------------------------------------------------------------------------------
 
@@ -311,98 +309,3 @@ def _cut(rows: Rows, start_ms: int, end_ms: int, upto: int | None) -> Rows:
     low, high = np.searchsorted(rows[TIME], [start_ms, end_ms])
     rows = rows[:, low:high]
     return rows if upto is None else rows[:, rows[POSITION] <= upto]
-
-
-# --- adding an increment --------------------------------------------------------------------------------------------
-
-
-def _add_readings(db: sqlite3.Connection, increment: Increment) -> None:
-    """Merge the new readings into the blocks of their hours, and mark those hours."""
-    change = """INSERT INTO series (device, channel, newest_ms) VALUES (?, ?, ?)
-        ON CONFLICT (device, channel) DO UPDATE SET newest_ms = excluded.newest_ms"""
-    newest = zip(increment.series, increment.newest_ms, strict=True)
-    db.executemany(change, [(*key, newest_ms) for key, newest_ms in newest])
-    query = "SELECT id FROM series WHERE device = ? AND channel = ?"
-    ids = [db.execute(query, key).fetchone()[0] for key in increment.series]
-    rows, owners = _by_time(increment.rows, increment.owners)
-    cells = _cells(rows, owners)
-    bodies, before = [], []
-    query = "SELECT body FROM blocks WHERE series = ? AND hour = ?"
-    for owner, hour in cells:
-        if found := db.execute(query, (ids[owner], hour)).fetchone():
-            bodies.append(found[0])
-            before.append(owner)
-    if bodies:
-        # What the store has comes first: it was there before, and equal times keep their order.
-        kept, lengths = block_format.unpack(bodies)
-        everyone = np.concatenate([np.repeat(np.array(before, np.int64), lengths), owners])
-        rows, owners = _by_time(np.concatenate([kept, rows], axis=1), everyone)
-    starts = _starts(rows, owners)
-    packed = zip(cells, np.diff(starts, append=len(owners)).tolist(), block_format.pack(rows, starts), strict=True)
-    change = "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?)"
-    db.executemany(change, [(ids[owner], hour, readings, body) for (owner, hour), readings, body in packed])
-    dirty = {(increment.series[owner][0], hour, increment.after.position) for owner, hour in cells}
-    db.executemany("INSERT OR REPLACE INTO dirty VALUES (?, ?, ?)", dirty)
-
-
-def _by_time(rows: Rows, owners: Ints) -> tuple[Rows, Ints]:
-    """Sorted by channel, then time; readings of equal time keep their order."""
-    order = np.argsort((owners << _TIME_BITS) | rows[TIME], kind="stable")
-    return rows[:, order], owners[order]
-
-
-def _starts(rows: Rows, owners: Ints) -> Ints:
-    """Where each block begins in sorted rows."""
-    return np.flatnonzero(np.diff((owners << _TIME_BITS) | block_format.hours(rows), prepend=-1))
-
-
-def _cells(rows: Rows, owners: Ints) -> list[tuple[int, int]]:
-    """The channel and hour of each block in sorted rows."""
-    starts = _starts(rows, owners)
-    return list(zip(owners[starts].tolist(), block_format.hours(rows[:, starts]).tolist(), strict=True))
-
-
-def _add_devices(db: sqlite3.Connection, increment: Increment) -> None:
-    """Restart marks, what is known of each device, and its events; an event that is known is not one more."""
-    db.executemany("INSERT INTO boots VALUES (?, ?, ?)", increment.boots)
-    statuses = [(device, last.online, last.said_ms, last.meter) for device, last in increment.statuses.items()]
-    db.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?)", statuses)
-    events = [
-        (each.device, each.time_ms, each.kind, each.id, json.dumps(each.details), each.position)
-        for each in increment.events
-    ]
-    db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
-    stated = [
-        (each.contract, each.event.id, each.position, json.dumps(each.event.document(), ensure_ascii=False))
-        for each in increment.contract_events
-    ]
-    db.executemany("INSERT INTO contract_events VALUES (?, ?, ?, ?)", stated)
-    # What was said of a register or a reading meters its hour again.
-    said = [each.event for each in increment.contract_events if each.event.device and each.event.channel]
-    said += [each.event for each in increment.contract_events if each.event.type == "meter_exchanged"]
-    dirty = {(event.device, event.start // HOUR_MS, increment.after.position) for event in said}
-    db.executemany("INSERT OR REPLACE INTO dirty VALUES (?, ?, ?)", dirty)
-
-
-def _add_lists(db: sqlite3.Connection, increment: Increment) -> None:
-    """What was not understood, what belongs to no contract, and the counts."""
-    rejected = [
-        (each.position, each.number, each.arrival_ms, each.topic, each.device, each.part, each.reason, each.remedy,
-         each.excerpt)
-        for each in increment.rejections
-    ]  # fmt: skip
-    db.executemany("INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rejected)
-    refused = [(*key, readings) for key, readings in increment.refused.items()]
-    db.executemany("INSERT INTO refused VALUES (?, ?, ?, ?, ?)", refused)
-    change = """INSERT INTO unassigned VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, channel, day) DO UPDATE SET
-        readings = readings + excluded.readings, last_ms = max(last_ms, excluded.last_ms)"""
-    unassigned = [
-        (each.device, each.channel, day_of(each.day), each.readings, each.first_ms, each.last_ms)
-        for each in increment.unassigned
-    ]
-    db.executemany(change, unassigned)
-    names = Counts.__slots__
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in names)
-    change = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET {added}"  # noqa: S608 - names of our own
-    counts = [(day_of(day), *(getattr(each, name) for name in names)) for day, each in increment.counts.items()]
-    db.executemany(change, counts)
