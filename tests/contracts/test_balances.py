@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.balances import Balance, balance_after, capped, held
@@ -17,7 +17,10 @@ from contracts.metering import opening_devices
 from contracts.periods import period_named
 from contracts.readings import Clock, judge
 from contracts.statement import Input, draft, meter_period
+from tests import oracle
 from tests.contracts.samples import DAY, JANUARY, contract, contract_text, csv, statement
+from tests.oracle import Row, read_terms
+from tests.oracle.agreement import differences
 
 PRINTER = """
 channels: {{pages: {{unit: page, resolution: {resolution}}}}}
@@ -235,3 +238,39 @@ def test_a_cap_takes_first_what_would_expire_first(lots: tuple[Lot, ...], cap: D
 
     for periods in (1, 2, 3, 4, 99):
         assert of(kept, periods) == max(Decimal(0), of(lots, periods) - max(Decimal(0), held(lots) - cap))
+
+
+PAGES = st.lists(st.integers(0, 8).map(lambda each: each * 50 + each % 3), min_size=1, max_size=6)
+RULES = [
+    "cap: 60",
+    "cap: 300",
+    "cap: 120, expires_after: 1",
+    "cap: 1000, expires_after: 2",
+    "cap: 99.5, expires_after: 3",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(RULES),
+    st.booleans(),
+    st.sampled_from([PACKAGES, "{package: {size: 40, price: 2, free: 10}}"]),
+    st.booleans(),
+    st.tuples(PAGES, PAGES),
+    st.sampled_from(["", ", until: 2026-01-19", ", since: 2026-01-15", ", since: 2026-01-14, until: 2026-01-28"]),
+)
+def test_balances_are_what_a_ledger_written_separately_says(
+    rollover: str, kept: bool, price: str, pool: bool, pages: tuple[list[int], list[int]], second: str
+) -> None:
+    """Weeks of printing by two devices, one of which may join late or leave: the oracle finds the same every week."""
+    agreed = plan(
+        f"rollover: {{{rollover}}}, keep_package_rest: {str(kept).lower()}",
+        price,
+        pool=pool,
+        devices=f"[{{id: m1}}, {{id: m2{second}}}]",
+    )
+    lines = printed({"m1": pages[0], "m2": pages[1]})
+    cells = [line.split(",") for line in lines.split()]
+    rows = [Row(device, channel, int(time), value) for device, channel, time, value in cells]
+    week = WEEKS[max(map(len, pages)) - 1]
+    assert differences(statement(agreed, lines, week), oracle.statement(read_terms(agreed.text), rows, week)) == []

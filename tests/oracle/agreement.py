@@ -9,6 +9,7 @@ PERIOD = ("name", "start", "end", "timezone")
 USAGE = ("quantity", "off_quality", "quarantined", "unit", "opening", "closing", "known_ms", "coverage")
 GUARANTEE = ("kind", "percent", "target", "met", "service_ms", "agreed_ms", "excused_ms", "down_ms", "unknown_ms")
 OBLIGATION = ("kind", "met", "measured", "limit", "unit")
+BALANCE = ("opening", "used", "earned", "expired", "closing")
 LINE = ("kind", "quantity", "unit", "amount", "coverage")
 
 
@@ -42,6 +43,9 @@ def facts(statement: Statement) -> dict[str, Any]:
     for number, line in enumerate(statement["lines"]):
         where = f"line {number} {line['id']} {line['device']}"
         found |= {f"{where} {key}": as_number(line[key]) for key in LINE}
+    for number, row in enumerate(statement["balances"]):
+        where = f"balance {number} {row['id']} {row['device']}"
+        found |= {f"{where} {key}": as_number(row[key]) for key in BALANCE}
     found["total"] = as_number(statement["total"])
     return found
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from tests.oracle.balance import Ledger
 from tests.oracle.dates import Span as Days
 from tests.oracle.dates import anchored, contract_days, midnight_ms, period_name, period_named
 from tests.oracle.events import Event, read_events
@@ -27,6 +28,7 @@ class Chapter:
     scenes: list[Scene]
     usage: list[dict[str, Any]]
     charges: list[Line]
+    balances: list[dict[str, Any]]
 
     def scene_of(self, device: str) -> Scene | None:
         """Return what there is to look at of a device, if it is in force."""
@@ -53,26 +55,27 @@ class Book:
 
 
 def write_book(terms: Terms, rows: list[Row], records: list[dict[str, Any]], last: str) -> Book:
-    """Return the contract's periods up to the last one named; only that one where nothing is promised."""
+    """Return the contract's periods up to the last one named; only that one where nothing is promised or kept."""
     events = read_events(records)
     judged = judge_rows(terms, rows, events)
     every = [(declared["id"], channel) for declared in terms["devices"] for channel in terms["channels"]]
     world = World(terms, {source: holds(terms, judged, source) for source in every}, events)
-    chapters = []
+    chapters, ledger = [], Ledger()
     for number, name in enumerate(names_until(terms, last)):
         days = period_named(terms, name)
         in_force = days.within(contract_days(terms))
         start, end = (midnight_ms(day, terms["timezone"]) for day in (in_force.first, in_force.after))
         found = scenes(world, judged, days)
         usage = [usage_row(scene, meter) for meter in terms["meters"] for scene in found]
-        charged = lines(terms, days, found, usage)
-        chapters.append(Chapter(number, name, days, in_force, start, end, found, usage, charged))
+        charged = lines(terms, days, found, usage, ledger)
+        chapters.append(Chapter(number, name, days, in_force, start, end, found, usage, charged, ledger.rows[-1]))
     return Book(terms, world, events, chapters)
 
 
 def names_until(terms: Terms, last: str) -> list[str]:
     """Return the names of the periods since the contract began."""
-    if not ("guarantees" in terms or "obligations" in terms):
+    keeps = any("rollover" in charge.get("allowance", {}) for charge in terms["charges"])
+    if not ("guarantees" in terms or "obligations" in terms or keeps):
         return [last]
     names = [period_name(terms, contract_days(terms).first)]
     while names[-1] != last:

@@ -122,6 +122,14 @@ def tiers() -> st.SearchStrategy[list[dict[str, str]]]:
 
 
 @st.composite
+def rollovers(draw: st.DrawFn, *, packages: bool) -> dict[str, Any]:
+    """Draw how units not used are kept, the rest of packages among them."""
+    rule = {"cap": draw(st.sampled_from(["0", "4.5", "30", "1000"]))}
+    rule |= draw(st.sampled_from([{}, {"expires_after": "1"}, {"expires_after": "2"}, {"expires_after": "5"}]))
+    return {"rollover": rule} | (draw(st.sampled_from([{}, {"keep_package_rest": "true"}])) if packages else {})
+
+
+@st.composite
 def charges(draw: st.DrawFn, name: str, metered: dict[str, Any]) -> dict[str, Any]:
     """Draw one charge: a flat, or a price on a meter."""
     shape = draw(st.sampled_from(["per_unit", "graduated", "package", "flat"]))
@@ -135,6 +143,8 @@ def charges(draw: st.DrawFn, name: str, metered: dict[str, Any]) -> dict[str, An
         charge |= draw(st.sampled_from([{}, {"part": "off_quality"}]))
     if draw(st.integers(0, 2)) == 0:
         charge["allowance"] = {"included": draw(st.sampled_from(["0", "5", "10.5", "100"]))}
+        if draw(st.booleans()):
+            charge["allowance"] |= draw(rollovers(packages=shape == "package"))
     if shape == "per_unit":
         price: dict[str, Any] = {"per_unit": draw(st.sampled_from(["0.042", "0.005", "1", "0.000000000001", "12.345"]))}
     elif shape == "package":

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from tests.oracle.balance import Ledger, close, package_rest, rolled_over
 from tests.oracle.dates import Span, contract_days
 from tests.oracle.quantity import Scene, down_to_four, rounded
 from tests.oracle.terms import Terms, meter_resolution, meter_unit
@@ -27,8 +28,10 @@ def in_money(terms: Terms, exact: Fraction) -> str:
     return f"{Decimal(whole).scaleb(-digits):f}"
 
 
-def lines(terms: Terms, period: Span, found: list[Scene], usage: list[Usage]) -> list[Line]:
-    """Return the lines of every charge, in the order of the file, then of the devices."""
+def lines(terms: Terms, period: Span, found: list[Scene], usage: list[Usage], ledger: Ledger) -> list[Line]:
+    """Return the lines of every charge, in the order of the file, then of the devices; enter balances in the ledger."""
+    ledger.rows.append([])
+    leaving = [each["id"] for each in terms["devices"] if each.get("until", "9999") <= period.after.isoformat()]
     contract_share = Fraction(contract_days(terms).within(period).days, period.days)
     shares = {scene.device: Fraction(scene.days.days, period.days) for scene in found}
     result = []
@@ -44,10 +47,12 @@ def lines(terms: Terms, period: Span, found: list[Scene], usage: list[Usage]) ->
         else:
             rows = [row for row in usage if row["meter"] == charge["meter"]]
             if charge.get("pool") == "true":
-                result.append(metered_line(terms, charge, None, contract_share, (rows, found)))
+                result.append(metered_line(terms, charge, None, contract_share, (rows, found), ledger))
             else:
                 for scene, row in zip(found, rows, strict=True):
-                    result.append(metered_line(terms, charge, scene.device, shares[scene.device], ([row], [scene])))
+                    share, leaves = shares[scene.device], scene.device in leaving
+                    line = metered_line(terms, charge, scene.device, share, ([row], [scene]), ledger, leaves=leaves)
+                    result.append(line)
     return result
 
 
@@ -59,7 +64,14 @@ def flat_line(terms: Terms, charge: Terms, device: str | None, share: Fraction) 
 
 
 def metered_line(
-    terms: Terms, charge: Terms, device: str | None, share: Fraction, metered: tuple[list[Usage], list[Scene]]
+    terms: Terms,
+    charge: Terms,
+    device: str | None,
+    share: Fraction,
+    metered: tuple[list[Usage], list[Scene]],
+    ledger: Ledger,
+    *,
+    leaves: bool = False,
 ) -> Line:
     """Return the line of a quantity: of one device, or of all of them added up."""
     rows, found = metered
@@ -69,7 +81,11 @@ def metered_line(
     billable = quantity
     if "allowance" in charge:
         included = Fraction(rounded(Fraction(charge["allowance"]["included"]) * share, step))
-        billable = max(Fraction(0), quantity - included)
+        over = max(Fraction(0), quantity - included)
+        rolled = rolled_over(ledger, charge, device, over)
+        billable = over - rolled
+        earned = min(included, max(Fraction(0), included - quantity)) + package_rest(charge, billable)
+        close(ledger, charge, device, rolled, earned, leaves=leaves)
     in_force = sum(scene.end - scene.start for scene in found)
     known = sum(row["known_ms"] for row in rows)
     return {

@@ -52,6 +52,7 @@ def statements(terms: Terms, rows: list[Row], last: str, events: Events | None =
                 "guarantees": [guarantee_row(book, chapter, each) for each in found],
                 "obligations": [obligation_row(duty) for duty in record.duties[-1]],
                 "lines": lines,
+                "balances": chapter.balances,
                 "total": in_money(terms, sum((Fraction(line["amount"]) for line in lines), Fraction(0))),
             }
         )
