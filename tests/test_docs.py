@@ -19,6 +19,9 @@ from pydantic.fields import FieldInfo
 
 from contracts import charges, promises, terms
 from contracts.conditions import Condition
+from contracts.event_record import Record
+from contracts.event_text import read_events
+from contracts.events import TYPES
 from contracts.load import LATER, json_schema, load_terms
 from contracts.yaml_text import parse_yaml
 from gateway.cli import COMMANDS, app
@@ -267,6 +270,19 @@ def test_every_payload_shown_is_understood() -> None:
         decoded = decode(Message(block.info, block.text.encode(), ARRIVAL_MS), layout)
         assert not isinstance(decoded.content, Rejected)
         assert not decoded.refused
+
+
+def test_every_event_shown_is_one() -> None:
+    """Examples of a file of events are read without a problem, and every type and key of an event is documented."""
+    agreed = load_terms(PLAIN + "channels: {pressure: {}}\n", "example.yaml")[0]
+    assert agreed is not None
+    for block in COMMANDS_DOC.blocks("yaml"):
+        events, problems = read_events(block.text, "events.yaml", agreed)
+        assert (len(events), problems) == (3, [])
+    keys, types = tables(DEVICES.section("Events: `event/{device}`"))
+    assert {each for row in types for each in code(row[0])} == set(TYPES)
+    said = {each for row in (*keys, *types) for cell in row[:2] for each in code(cell)}
+    assert said >= Record.model_fields.keys()
 
 
 @pytest.mark.parametrize(
