@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.explain_answer import answer
-from contracts.explain_promises import Told, events_section, missed, promises_section, stretches_of
+from contracts.explain_promises import missed, promises_section
+from contracts.explain_words import Told, events_section, stretches_of
 from contracts.figures import grouped
 from contracts.layout import RULE, WIDTH, apart, filled, headed, local, moment, table
 from contracts.terms import Party, Terms

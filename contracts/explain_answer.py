@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from contracts.explain_promises import Told, excused_by, missed, verdict
+from contracts.explain_promises import excused_by, missed, verdict
+from contracts.explain_words import Told
 from contracts.figures import grouped, lasting
 from contracts.layout import RULE, filled, headed
 
@@ -35,7 +36,7 @@ def answer(told: Told) -> list[str]:
 def _group(told: Told, line: Row) -> tuple[str, ...]:
     """Lines that have one reason: what was used, one promise, corrections, settlements."""
     if line["kind"] in _OF_PROMISES:
-        return (line["kind"] if told.promise_of(line) else "shortfall", line["id"])
+        return (line["kind"] if told.promise_of(line) else "shortfall", line["id"], str(not Decimal(line["amount"])))
     return (line["kind"],) if line["kind"] in ("adjustment", "settlement") else ("use",)
 
 
@@ -64,8 +65,9 @@ def _reason(told: Told, kind: str, lines: Sequence[Row]) -> str:
         return f"for doing better than promised: {title}{_figures(told, lines)}"
     if kind in ("credit", "surcharge"):
         said = f"the {'provider' if kind == 'credit' else 'customer'} did not keep {title}"
-        taken = f"although {said}: {lines[0]['derivation'][-1]['text']}"
-        return f"because {said}{_figures(told, lines)}" if _sum(lines) else taken
+        if _sum(lines):
+            return f"because {said}{_figures(told, lines)}"
+        return f"although {said}{_devices(lines)}: {lines[0]['derivation'][-1]['text']}"
     periods = dict.fromkeys(row["period"] for row in told.document["adjustments"])
     return {
         "adjustment": f"for corrections of earlier periods: {', '.join(periods)}",
@@ -88,14 +90,16 @@ def _use(lines: Sequence[Row]) -> str:
 
 
 def _figures(told: Told, lines: Sequence[Row]) -> str:
-    """Measured and promised; where there are several devices, only which."""
+    """On which devices; of a single one also what was measured and promised."""
+    row = told.promise_of(lines[0]) if len(lines) == 1 else None
+    return _devices(lines) + (f": {missed(told, row)}" if row else "")
+
+
+def _devices(lines: Sequence[Row]) -> str:
     devices = [line["device"] for line in lines if line["device"]]
-    if len(lines) > 1:
-        return f", on {', '.join(devices) if len(devices) <= FEW else f'{len(devices)} devices'}"
-    row = told.promise_of(lines[0])
-    if row is None:
+    if not devices:
         return ""
-    return f"{' on ' + row['device'] if row['device'] else ''}: {missed(told, row)}"
+    return f" on {', '.join(devices) if len(devices) <= FEW else f'{len(devices)} devices'}"
 
 
 def _promises(told: Told) -> Iterator[str]:
@@ -111,9 +115,11 @@ def _promises(told: Told) -> Iterator[str]:
         said = "; ".join([", ".join(counts), *undecided])
         yield f"T{said[1:]}."
     for row in told.document["obligations"]:
-        excused = [f"{lasting(ms)} of “{told.title(name)}”" for name, ms in excused_by(told, row).items()]
+        excused = {name: lasting(ms) for name, ms in excused_by(told, row).items()}
         if excused:
-            yield f"The customer did not keep “{row['title']}”, which excuses the provider for {' and '.join(excused)}."
+            times = {*excused.values()} if len({*excused.values()}) == 1 else ()
+            each = times or (f"{time} of “{told.title(name)}”" for name, time in excused.items())
+            yield f"The customer did not keep “{row['title']}”, which excuses the provider for {' and '.join(each)}."
     contested = sum(row["standing"] == "contested" for row in told.document["events"])
     if contested:
         one = contested == 1

@@ -1,4 +1,4 @@
-"""What both sides promised, in one table and the same form, and what people said (semantics §6 and §7).
+"""What both sides promised, in one table and in the same form (semantics §6 and §7).
 
 Beneath each promise that was not simply kept stand the times, what was excused and why, and what it costs. Every figure
 is the document's own; only words are added.
@@ -6,93 +6,48 @@ is the document's own; only words are added.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from contracts.explain_words import Told, reason, reasons
 from contracts.figures import grouped, lasting
-from contracts.layout import RULE, blocks, filled, headed, length, length_ms, moment, stretch
-from contracts.periods import zone
-from contracts.promises import Guarantee, Obligation
-from contracts.terms import Terms
+from contracts.layout import RULE, blocks, filled, headed, length, length_ms, local, moment, stretch
 
-Document = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 FEW = 6
 """So many stretches of a promise are printed, and half as many silences; all of them stand in statement.json."""
-MOST_EVENTS = 25
 
 _INDENT, _HEADS = 10, 13  # where the lines beneath a promise begin, and how much their heads take
 
 _CONSEQUENCES = ("credit", "bonus", "earn_back", "surcharge")
-_REASONS = re.compile(r", (?=(?:obligation|planned|force_majeure|excused):)")
 _HEAD = ["side", "promise", "device", "promised", "measured", "kept?", "difference"]
 _DOWN = {"uptime": "not available", "level": "not at level", "response": "beyond the time"}
 _BREACH = {"limit": "out of limits", "service": "overdue", "connected": "silent"}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A statement and what its words come from: the terms, the clock of the contract, events by id."""
-
-    document: Document
-    terms: Terms
-    zone: ZoneInfo
-    guarantees: Mapping[str, Guarantee]
-    obligations: Mapping[str, Obligation]
-    events: Mapping[str, Row]
-
-    @staticmethod
-    def of(document: Document, terms: Terms) -> Told:
-        """What a statement's words come from."""
-        guarantees = {each.id: each for each in terms.guarantees}
-        obligations = {each.id: each for each in terms.obligations}
-        events = {row["id"]: row for row in document["events"]}
-        return Told(document, terms, zone(terms.timezone), guarantees, obligations, events)
-
-    def within(self, row: Row) -> int:
-        """The time of a promise to respond, in milliseconds."""
-        response = self.guarantees[row["id"]].response
-        assert response is not None, "a response says within when"
-        return response.within
-
-    def title(self, promise: str) -> str:
-        """What a promise is called; its id where it has no title."""
-        named = self.guarantees.get(promise) or self.obligations.get(promise)
-        return (named.title if named else None) or promise
-
-    def promise_of(self, line: Row) -> Row | None:
-        """What became of the promise that a line follows from."""
-        rows = (*self.document["guarantees"], *self.document["obligations"])
-        own = (row for row in rows if (row["id"], row["device"]) == (line["id"], line["device"]))
-        return next(own, None)
-
-    def money(self, amount: str | Decimal) -> str:
-        """An amount in the contract's currency."""
-        return f"{grouped(Decimal(amount))} {self.document['currency']}"
-
-
-# --- promises -------------------------------------------------------------------------------------------------------
-
-
 def promises_section(told: Told) -> list[str]:
-    """Each promise of either side: promised, measured, kept or not, by how much; then when, why, and at what cost."""
-    shown = [(_guarantee(told, row), [*_of_guarantee(told, row)]) for row in told.document["guarantees"]]
-    shown += [(_duty(told, row), [*_of_duty(told, row)]) for row in told.document["obligations"]]
+    """Each promise of either side: promised, measured, kept or not, by how much; then at what cost, when, and why."""
+    shown = [(row["id"], _guarantee(told, row), [*_of_guarantee(told, row)]) for row in told.document["guarantees"]]
+    shown += [(row["id"], _duty(told, row), [*_of_duty(told, row)]) for row in told.document["obligations"]]
     if not shown:
         return []
-    for (cells, beneath), (further, _) in pairwise(shown):
-        if further[:2] == cells[:2] and not beneath:
-            further[0] = further[1] = ""  # the same promise on the next device: a title is enough
-    head, *printed = blocks([_HEAD, *(cells for cells, _ in shown)], left=range(len(_HEAD)))
-    rows = [line for block, (_, beneath) in zip(printed, shown, strict=True) for line in (*block, *beneath)]
-    return ["WHAT BOTH SIDES PROMISED, AND WHAT BECAME OF IT", RULE, *head, *rows]
+    cells = _once([(name, cells, not below) for name, cells, below in shown])
+    head, *printed = blocks([_HEAD, *cells], left=range(len(_HEAD)))
+    result = ["WHAT BOTH SIDES PROMISED, AND WHAT BECAME OF IT", RULE, *head]
+    for lines, (_, _, below) in zip(printed, shown, strict=True):
+        result += [*lines, *below]
+    return result
+
+
+def _once(rows: Sequence[tuple[str, list[str], bool]]) -> Iterator[list[str]]:
+    """The cells of each row; side and title only once where the same promise follows at once, on the next device."""
+    above = None
+    for name, cells, bare in rows:
+        yield ["", "", *cells[2:]] if name == above else cells
+        above = name if bare else None
 
 
 def verdict(row: Row) -> str:
@@ -108,8 +63,7 @@ def promised(told: Told, row: Row) -> str:
     if row["kind"] == "response":
         return f"within {lasting(told.within(row))}"
     if row["kind"] == "service":
-        service = told.obligations[row["id"]].service
-        return "on time" if service is None or service.by == "customer" else "access given"
+        return "on time" if told.by_customer(row) else "access given"
     if "target" in row:
         return f"at least {row['target']} %"
     bound = "at most" if row["kind"] in ("limit", "use_limit") else "at least"
@@ -117,13 +71,14 @@ def promised(told: Told, row: Row) -> str:
     return f"{bound} {grouped(Decimal(row['limit']))} {row['unit']}".rstrip() + of
 
 
-def measured(row: Row) -> str:
+def measured(told: Told, row: Row) -> str:
     """What was measured, in the unit of what was promised."""
     if row["kind"] == "response":
         times = [incident["elapsed_ms"] for incident in row["incidents"]]
         return lasting(max(times)) if times else "no incident"
     if row["kind"] == "service":
-        return f"{lasting(_whole_ms(row['intervals']))} late" if row["intervals"] else "on time"
+        given = told.by_customer(row)
+        return ("late" if given else "refused") if row["intervals"] else ("on time" if given else "given")
     figure = row["percent"] if "percent" in row else row["measured"]
     if figure is None:
         return "–"
@@ -141,10 +96,11 @@ def missed(told: Told, row: Row) -> str:
     }
     if row["kind"] == "limit":
         bound = promised(told, row).removesuffix(" out")
-        return f"out of limits for {measured(row).removesuffix(' out')} of the time, where {bound} was promised"
+        return f"out of limits for {measured(told, row).removesuffix(' out')} of the time, where {bound} was promised"
     if row["kind"] == "service":
-        return measured(row)
-    return f"{measured(row)}{of.get(row['kind'], '')}, where {promised(told, row)} was promised"
+        return f"{lasting(_whole_ms(row['intervals']))} {measured(told, row)}"
+    took = "it took " if row["kind"] == "response" else ""
+    return f"{took}{measured(told, row)}{of.get(row['kind'], '')}, where {promised(told, row)} was promised"
 
 
 def _shortened(ratio: str, limit: str) -> str:
@@ -160,7 +116,7 @@ def _whole_ms(intervals: Iterable[Row]) -> int:
 
 def _cells(told: Told, row: Row, side: str, difference: str) -> list[str]:
     device = row["device"] or "all together"
-    return [side, told.title(row["id"]), device, promised(told, row), measured(row), verdict(row), difference]
+    return [side, told.title(row["id"]), device, promised(told, row), measured(told, row), verdict(row), difference]
 
 
 def _guarantee(told: Told, row: Row) -> list[str]:
@@ -182,10 +138,10 @@ def _duty(told: Told, row: Row) -> list[str]:
     if row["measured"] is None:
         return _cells(told, row, "customer", "")
     if row["kind"] == "service":
-        return _cells(told, row, "customer", f"{lasting(_whole_ms(row['intervals']))} over" if row["intervals"] else "")
+        return _cells(told, row, "customer", lasting(_whole_ms(row["intervals"])) if row["intervals"] else "")
     over = Decimal(row["measured"]) - Decimal(row["limit"])
     if row["kind"] == "use_limit":
-        shown = Decimal(measured(row).replace(" ", "")) - Decimal(row["limit"])
+        shown = Decimal(measured(told, row).replace(" ", "")) - Decimal(row["limit"])
         return _cells(told, row, "customer", _apart(row, -shown, "", "over"))
     if row["kind"] == "limit":
         return _cells(told, row, "customer", _apart(row, -over, "%", "over"))
@@ -264,23 +220,6 @@ def _why(told: Told, row: Row, interval: Row) -> str:
     return f"nobody knows, {carried[unknown]}" + (f"; {said}" if said else "")
 
 
-def reasons(interval: Row) -> list[str]:
-    """The reasons of a stretch, one by one; an event's id may itself hold commas."""
-    return _REASONS.split(interval["reason"]) if interval["reason"] else []
-
-
-def reason(told: Told, text: str) -> str:
-    """An excuse in words: the obligation that was not kept, or the event with who said it and how it stands."""
-    kind, _, name = text.partition(":")
-    if kind == "obligation":
-        return f"the customer had not kept “{told.title(name)}”"
-    event = told.events.get(name)
-    if event is None:
-        return f"{_named(kind)} {name}"
-    about = f" “{event['reason']}”" if event["reason"] else ""
-    return f"{_named(kind)}{about}, {standing(event)}"
-
-
 def _of_duty(told: Told, row: Row) -> Iterator[str]:
     promise, word = told.obligations[row["id"]], _BREACH.get(row["kind"], "not kept")
     if verdict(row) == "decided later":
@@ -332,19 +271,10 @@ def _cost(told: Told, row: Row) -> Iterator[str]:
     if found:
         return
     if row.get("over") and not row["over"]["decided"]:
-        last = datetime.fromisoformat(row["over"]["end"]).astimezone(told.zone).date() - timedelta(days=1)
+        last = local(row["over"]["end"], told.zone).date() - timedelta(days=1)
         yield from filled(f"decided when the {told.guarantees[row['id']].over} is over, after {last}", _INDENT)
     elif row["met"] is False:
         yield from filled(f"costs the {'provider' if 'percent' in row else 'customer'} nothing", _INDENT)
-
-
-def stretches_of(told: Told, intervals: Sequence[Row]) -> str:
-    """The first of several stretches in words, and how many more there are."""
-    if not intervals:
-        return ""
-    first, more = intervals[0], len(intervals) - 1
-    text = f"{stretch(first['start'], first['end'], told.zone)} ({length(first['start'], first['end'])})"
-    return text + (f" and {grouped(more)} more" if more else "")
 
 
 def _few(details: Sequence[Sequence[str]], most: int) -> Iterator[str]:
@@ -353,52 +283,3 @@ def _few(details: Sequence[Sequence[str]], most: int) -> Iterator[str]:
         yield from lines
     if len(details) > shown:
         yield from filled(f"and {grouped(len(details) - shown)} more, all in statement.json", _INDENT)
-
-
-# --- events ---------------------------------------------------------------------------------------------------------
-
-
-def events_section(told: Told) -> list[str]:
-    """What people said in the period, for which side, and whether it counts; replies stand under what they answer."""
-    rows = [row for row in told.document["events"] if row["of"] not in told.events]
-    if not rows:
-        return []
-    result = ["WHAT PEOPLE SAID", RULE]
-    for row in rows[:MOST_EVENTS]:
-        result += _event(told, row)
-    if len(rows) > MOST_EVENTS:
-        result.append(f"and {grouped(len(rows) - MOST_EVENTS)} more, all in statement.json")
-    return result
-
-
-def _event(told: Told, row: Row) -> Iterator[str]:
-    start, end = row["start"], row["end"]
-    when = moment(start, told.zone) if start == end else stretch(start, end, told.zone)
-    said = f"{_named(row['type'])}, {row['device'] or 'all devices'}" + (f": {row['reason']}" if row["reason"] else "")
-    yield from headed(f"{when}  ", said)
-    entered = f", entered {moment(row['entered'], told.zone)}" if row["type"] == "planned" else ""
-    yield from filled(f"{standing(row)}{entered}", 6)
-    for reply in told.document["events"]:
-        if reply["of"] == row["id"]:
-            word = "contested by" if reply["type"] == "contested" else "decision of"
-            about = f": {reply['reason']}" if reply["reason"] else ""
-            yield from filled(
-                f"{word} the {reply['side']} ({reply['by']}), {moment(reply['start'], told.zone)}{about}", 6, 8
-            )
-
-
-def standing(event: Row) -> str:
-    """Who said it, for which side, and how it stands between the two."""
-    who = f"by the {event['side']} ({event['by']})"
-    words = {
-        "stated": f"stated {who}",
-        "contested": f"claimed {who}, CONTESTED: does not count until both sides decide",
-        "accepted": f"stated {who}, accepted by both",
-        "discarded": f"stated {who}, discarded by both: does not count",
-    }
-    return words.get(event["standing"], f"claimed {who}")
-
-
-def _named(kind: str) -> str:
-    """A type of event in words."""
-    return {"planned": "planned work", "excused": "excuse"}.get(kind, kind.replace("_", " "))
