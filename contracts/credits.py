@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from contracts.carried import Past
-from contracts.figures import grouped, plain
+from contracts.figures import grouped, money, plain
 from contracts.pricing import Step
 from contracts.promises import Credits, Guarantee
 from contracts.terms import Terms
@@ -87,11 +87,12 @@ def from_tiers(
         return None
     credit = Credit(promise, device, Fraction(percent) / 100 * whole, base, whole)
     names = " + ".join(promise.credits.of)
-    text = f"{grouped(percent)} % of {grouped(whole)} {terms.currency} ({names})"
+    below = min(tier.below for tier in promise.credits.tiers or () if share * 100 < Fraction(tier.below))
+    text = f"below {grouped(below)} %: {grouped(percent)} % of {money(whole, terms.currency)} ({names})"
     credit.steps.append(Step(text, -credit.exact))
     cap = promise.credits.cap_percent
     if cap is not None:
-        credit.limit(Fraction(cap) / 100 * whole, f"at most {grouped(cap)} % of {grouped(whole)} {terms.currency}")
+        credit.limit(Fraction(cap) / 100 * whole, f"at most {grouped(cap)} % of {money(whole, terms.currency)}")
     return credit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
-from contracts.units import terminating
+from contracts.units import minor_digits, terminating
 
 
 def grouped(number: Decimal | Fraction | int) -> str:
@@ -14,6 +14,13 @@ def grouped(number: Decimal | Fraction | int) -> str:
     whole, _, decimals = f"{abs(decimal):f}".partition(".")
     spaced = f"{int(whole):,}".replace(",", " ")
     return f"{'−' if decimal < 0 else ''}{spaced}{'.' + decimals if decimals else ''}"
+
+
+def money(amount: Decimal | Fraction, currency: str) -> str:
+    """`2 450.00 EUR`: an amount with the currency's decimals, or more where it has more."""
+    whole, _, decimals = grouped(amount).partition(".")
+    shown = decimals.ljust(minor_digits(currency), "0")
+    return f"{whole}{'.' + shown if shown else ''} {currency}"
 
 
 def plain(number: Decimal | Fraction | int) -> str:

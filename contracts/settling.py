@@ -24,9 +24,10 @@ from contracts.credits import (
     promise_line,
     round_within,
 )
-from contracts.figures import grouped, percent_down
+from contracts.figures import grouped, lasting, money, percent_down
+from contracts.layout import moment
 from contracts.obligations import Duty
-from contracts.periods import Span, contract_window, earlier_periods, midnight_ms, rfc3339
+from contracts.periods import Span, contract_window, earlier_periods, midnight_ms, rfc3339, zone
 from contracts.pricing import Step
 from contracts.promises import EarnBack
 from contracts.sides import MONTHS, WHOLE, Facts, Promise, Sides
@@ -124,21 +125,13 @@ def _by_the_hour(facts: Facts, each: Promise) -> Credit | None:
         return None
     credit = Credit(each.promise, each.device, sum((one.credit for one in late), Fraction(0)), Base({}), Fraction(0))
     for incident in late:
-        text = f"incident of {rfc3339(incident.opened)}: {hours(incident.beyond_ms)} beyond the agreed time"
+        text = f"incident of {moment(rfc3339(incident.opened), zone(facts.terms.timezone))}"
+        text += f", at most {money(agreed.cap, facts.terms.currency)}" if agreed.cap is not None else ""
+        text += f": {lasting(incident.beyond_ms)} beyond the agreed time"
+        text += ", begun hours in full," if agreed.started else ""
         text += f" × {grouped(agreed.per_hour or 0)} {facts.terms.currency} an hour"
-        text += ", begun hours in full" if agreed.started else ""
-        text += f", at most {grouped(agreed.cap)} {facts.terms.currency} an incident" if agreed.cap is not None else ""
         credit.steps.append(Step(text, -incident.credit))
     return credit
-
-
-def hours(ms: int) -> str:
-    """A length of time as people read it: `3 h 42 min`, to the millisecond where it has some."""
-    minutes, rest = divmod(ms, 60_000)
-    parts = [f"{grouped(minutes // 60)} h", f"{minutes % 60} min"]
-    if rest:
-        parts.append(f"{grouped(Decimal(rest) / 1000)} s")
-    return " ".join(parts)
 
 
 def _excusing(each: Promise) -> list[dict[str, Any]]:
@@ -187,7 +180,7 @@ def _surcharges(facts: Facts, duties: list[Duty]) -> Iterator[Line]:
             steps.append(Step(f"{grouped(agreed.flat)} {terms.currency}", Fraction(agreed.flat)))
         if agreed.per_hour is not None:
             ms = length_ms(duty.stretches)
-            text = f"{hours(ms)} × {grouped(agreed.per_hour)} {terms.currency} an hour"
+            text = f"{lasting(ms)} × {grouped(agreed.per_hour)} {terms.currency} an hour"
             steps.append(Step(text, Fraction(ms, HOUR_MS) * Fraction(agreed.per_hour)))
         if agreed.per_unit_short is not None:
             text = f"{grouped(duty.short)} {duty.unit} short × {grouped(agreed.per_unit_short)} {terms.currency}"
@@ -212,8 +205,10 @@ def _bonus(facts: Facts, sides: Sides, each: Promise, bases: _Bases) -> Iterator
     whole = bases.bonus_whole
     exact = Fraction(agreed.percent) / 100 * whole
     names = " + ".join(agreed.of)
-    text = f"{grouped(agreed.at_least)} % or better: {grouped(agreed.percent)} % of {grouped(whole)}"
-    step = Step(f"{text} {facts.terms.currency} ({names})", exact)
+    text = (
+        f"{grouped(agreed.at_least)} % or better: {grouped(agreed.percent)} % of {money(whole, facts.terms.currency)}"
+    )
+    step = Step(f"{text} ({names})", exact)
     amount = round_money(exact, facts.terms.currency, facts.terms.rounding)
     because = [{"guarantee": each.promise.id}, *_excusing(each)]
     yield promise_line(facts.terms, each.promise, each.device, "bonus", amount, [step], coverage(each), because)
