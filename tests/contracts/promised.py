@@ -1,5 +1,6 @@
 """Two-sided contracts of one machine, told in changes: what it reported, what people said, what the statement says."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,8 +49,8 @@ def reported(changes: Changes) -> str:
 
 def told(terms: Terms, events: str) -> tuple[Event, ...]:
     """The events of a file, one a line; times as in `at`, written `@01-31T12:00`."""
-    words = [str(at(word[1:-1])) + word[-1] if word.startswith("@") else word for word in events.split(" ")]
-    found, problems = read_events(" ".join(words), "events.yaml", terms)
+    text = re.sub(r"@([0-9T:.-]+)", lambda moment: str(at(moment[1])), events)
+    found, problems = read_events(text, "events.yaml", terms)
     assert not problems, problems
     return found
 
@@ -74,11 +75,6 @@ def amounts(statement: dict[str, Any], *kinds: str) -> list[tuple[str, str | Non
 def texts(statement: dict[str, Any], promise: str) -> list[str]:
     """The derivation of a promise's lines in words."""
     return [step["text"] for line in statement["lines"] if line["id"] == promise for step in line["derivation"]]
-
-
-def hours(*lengths: float) -> list[int]:
-    """Lengths of time in ms, given in hours."""
-    return [round(length * 3_600_000) for length in lengths]
 
 
 def figures(found: Mapping[str, Any], names: Iterable[str] = ("agreed", "excused", "down", "unknown")) -> list[float]:
