@@ -34,7 +34,9 @@ def headed(head: str, text: str, indent: int = 0) -> list[str]:
 
 def apart(left: str, right: str) -> list[str]:
     """One text to the left and one, such as an amount, to the right; a long one on the left goes on below."""
-    first, *rest = _wrapped(left, WIDTH - len(right) - 2) or [""]
+    if len(right) > WIDTH // 2:
+        return [*filled(left), *filled(right, 4)]
+    first, *rest = _wrapped(left, WIDTH - len(right) - 4) or [""]
     return [f"{first}{' ' * (WIDTH - len(first) - len(right))}{right}", *(f"    {line}" for line in rest)]
 
 
