@@ -1,5 +1,6 @@
 """Units that roll over: what is not used is kept, as long and as much as agreed, and every unit is accounted for."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -8,17 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.balances import Balance, balance_after, capped, held
+from contracts.canonical import canonical
 from contracts.carried import Carried, Lot, State
 from contracts.carried_document import carried_document, read_carried
 from contracts.charges import Rollover
+from contracts.compute import compute_period
 from contracts.contract import Contract
+from contracts.evidence import Part
 from contracts.load import load_terms
 from contracts.metering import opening_devices
 from contracts.periods import period_named
+from contracts.pricing import Share, price_quantity
 from contracts.readings import Clock, judge
 from contracts.statement import Input, draft, meter_period
 from tests import oracle
 from tests.contracts.samples import DAY, JANUARY, contract, contract_text, csv, statement
+from tests.contracts.sealed import Sealed, signed
 from tests.oracle import Row, read_terms
 from tests.oracle.agreement import differences
 
@@ -138,6 +144,14 @@ def test_a_device_that_leaves_loses_its_balance_on_its_last_statement() -> None:
     assert [row["device"] for row in after["balances"]] == ["m2"]
 
 
+def test_a_meter_that_runs_backwards_earns_no_more_than_the_allowance() -> None:
+    """Less than nothing used leaves the whole allowance, not more."""
+    agreed = plan().terms
+    found = price_quantity(agreed, agreed.charges[0], Decimal(-5), Share(7, 7)).balance
+    assert found is not None
+    assert (found.earned, found.closing) == (Decimal(300), Decimal(300))
+
+
 def test_balances_have_the_decimals_of_the_meter() -> None:
     """Quantities read as everywhere else on the statement."""
     found = billed(plan("rollover: {cap: 300}, keep_package_rest: true", resolution="0.1"), [250])
@@ -148,6 +162,36 @@ def test_an_allowance_without_rollover_has_no_balance() -> None:
     """Only what can be carried over is accounted for."""
     agreed = contract(PRINTER.format(allowance="", price=PACKAGES, resolution=1, pool=""))
     assert statement(agreed, "m1,pages,1767225600000,0\n")["balances"] == []
+
+
+def test_a_customer_can_verify_a_statement_with_balances() -> None:
+    """The opening state of the evidence holds the balance, and everything follows from it again."""
+    agreed, table = plan("rollover: {cap: 300, expires_after: 2}"), csv(printed({"m1": [250, 362]}))
+    judged = {key: judge(columns, Clock.of(agreed.terms)) for key, columns in table.columns(agreed.terms).items()}
+    first = period_named(agreed.terms, WEEKS[0])
+    state = State(
+        first.span.start, opening_devices(agreed.terms, first, {key: j.series() for key, j in judged.items()})
+    )
+    for week in WEEKS[:2]:
+        parts: list[Part] = []
+        outcome = compute_period(
+            agreed,
+            period_named(agreed.terms, week),
+            state,
+            Input(judged),
+            status="final",
+            keep=parts.append,
+        )
+        state, files = outcome.closing, {part.path: part.packed() for part in parts}
+        seal = {"number": 1, "issued_at": "2026-02-01T00:00:00.000Z"}
+        document = signed({**json.loads(canonical(outcome.document)), **seal})
+        assert Sealed(document, files).checked().findings == []
+    assert json.loads(files["opening.json"])["balances"] == [
+        {"charge": "over", "device": "m1", "units": [{"periods": 2, "units": "50"}]}
+    ]
+    row = document["balances"][0]
+    forged = signed({**document, "balances": [{**row, "closing": "100"}]})
+    assert {finding.where for finding in Sealed(forged, files).checked().findings} == {"balances[over].closing"}
 
 
 def next_week(agreed: Contract, week: str, pages: list[int], carried: Carried) -> tuple[dict[str, Any], Carried]:

@@ -19,6 +19,7 @@ PERIODS = {
     "per_unit_half_even": "2026-01",
     "graduated": "2026-01",
     "package": "2026-02",
+    "rollover": "2026-02",
     "pool": "2026-01",
     "off_quality": "2026-01",
     "resets": "2026-01",

@@ -69,6 +69,17 @@ BY_HAND: dict[str, tuple[dict[tuple[str, str | None], str], dict[tuple[str, str]
         {("pages", "m1"): ("362", "0"), ("pages", "m2"): ("300", "0")},
         "5.00",
     ),
+    # m1 printed 250 in January: 50 left over. 1612 − 1250 = 362; − 300 − 50 = 12 above: one package, 3 of it unused.
+    # m2: 15 of 31 days, 300 × 15/31 = 145.16 → 145 − 100 = 45 left over. 420 − 110 = 310 − 300 = 10 of the 45.
+    # Together in January 250 + 100 of 600: 250 left over, 200 kept. In February 362 + 310 = 672 − 600 = 72 of the 200.
+    "rollover": (
+        {
+            ("plan", "m1"): "1.00", ("plan", "m2"): "0.00", ("kept", "m1"): "1.00", ("kept", "m2"): "0.00",
+            ("brief", None): "0.00",
+        },
+        {("pages", "m1"): ("362", "0"), ("pages", "m2"): ("310", "0")},
+        "2.00",
+    ),
     # The contract has 21 of 31 days: 310 × 21/31 = 210 included. Together 250 + 251 − 210 = 291 × 0.05 = 14.55.
     # Apart: m1 250 − 210 = 40 × 0.05; m2, in force for 11 days, has 110: 251 − 110 = 141 × 0.05.
     "pool": (
@@ -160,6 +171,19 @@ def test_a_golden_statement_has_the_figures_worked_out_by_hand(case: Case) -> No
     used = {(row["meter"], row["device"]): (row["quantity"], row["off_quality"]) for row in statement["usage"]}
     assert used == quantities
     assert statement["total"] == total
+
+
+def test_balances_are_those_one_keeps_by_hand() -> None:
+    """What a customer still has is worked out like what it owes."""
+    statement = json.loads(BY_NAME["rollover"].expected.read_text(encoding="utf-8"))
+    figures = ("opening", "used", "earned", "expired", "closing")
+    assert {(row["id"], row["device"]): tuple(row[name] for name in figures) for row in statement["balances"]} == {
+        ("plan", "m1"): ("50", "50", "0", "0", "0"),
+        ("plan", "m2"): ("45", "10", "0", "35", "0"),  # it leaves on 1 March, and its balance with it
+        ("kept", "m1"): ("50", "50", "3", "0", "3"),
+        ("kept", "m2"): ("45", "10", "0", "35", "0"),
+        ("brief", None): ("200", "72", "0", "128", "0"),  # kept for one month: what is left has run out
+    }
 
 
 def test_known_time_and_counts_are_those_one_counts_by_hand() -> None:
