@@ -17,6 +17,7 @@ FEW = 4
 Row = Mapping[str, Any]
 
 _OF_PROMISES = ("credit", "bonus", "earn_back", "surcharge")
+_VERDICTS = ("kept", "not measured", "decided later", "not kept")  # the last is the worst
 _STATUS = {"open": "So far, ", "provisional": "As it stands, "}
 
 
@@ -108,12 +109,10 @@ def _promises(told: Told) -> Iterator[str]:
     both = [each for verdicts in sides.values() for each in verdicts]
     if both and all(each == "kept" for each in both):
         yield "Both sides kept every promise." if all(sides.values()) else "Every promise was kept."
-    elif both:
-        kept = {side: (verdicts.count("kept"), len(verdicts)) for side, verdicts in sides.items() if verdicts}
-        counts = [f"the {side} kept {count} of {of} promise{'s' * (of > 1)}" for side, (count, of) in kept.items()]
-        undecided = [f"{both.count(each)} {each}" for each in ("decided later", "not measured") if each in both]
-        said = "; ".join([", ".join(counts), *undecided])
-        yield f"T{said[1:]}."
+    else:
+        for side, verdicts in sides.items():
+            counts = [f"{verdicts.count(each)} {each}" for each in _VERDICTS if each in verdicts]
+            yield from [f"Promises of the {side}: {', '.join(counts)}."] if counts else []
     for row in told.document["obligations"]:
         excused = {name: lasting(ms) for name, ms in excused_by(told, row).items()}
         if excused:
@@ -131,5 +130,4 @@ def _verdicts(rows: Sequence[Row]) -> list[str]:
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["id"], []).append(verdict(row))
-    worst = ("not kept", "decided later", "not measured", "kept")
-    return [min(verdicts, key=worst.index) for verdicts in found.values()]
+    return [max(verdicts, key=_VERDICTS.index) for verdicts in found.values()]

@@ -58,7 +58,7 @@ def test_the_customer_reads_first_what_it_owes_and_why_not_more() -> None:
     assert "100.00 EUR for use: rent" in text
     figures = "98.3198 % of the agreed hours, where at least 99 % was promised"
     assert f"−10.00 EUR because the provider did not keep “The press can run” on m1: {figures}" in text
-    assert "The provider kept 0 of 1 promise." in text
+    assert "Promises of the provider: 1 not kept." in text
 
 
 def test_the_provider_can_owe() -> None:
@@ -189,7 +189,7 @@ def test_silence_is_shown_as_silence() -> None:
 def test_not_measured_is_neither_kept_nor_missed() -> None:
     """Where nobody knows anything, there is no verdict and no cost."""
     text = printed(promising(UPTIME), {"load": {"01-01T00:00": 1}})
-    assert "The provider kept 0 of 1 promise; 1 not measured." in text
+    assert "Promises of the provider: 1 not measured." in text
     assert "Customer owes Provider 100.00 EUR" in text
     assert "nobody knows, counts for neither side" in text
 
@@ -198,7 +198,7 @@ def test_a_quarter_is_decided_later() -> None:
     """A promise over a quarter has no verdict before it is over, and says when it will."""
     agreed = promising(UPTIME.replace("target: 99", "target: 99\n    over: quarter"))
     text = printed(agreed, OUT)
-    assert "1 decided later" in text
+    assert "Promises of the provider: 1 decided later." in text
     assert "decided when the quarter is over, after 2026-03-31" in text
     assert "in the quarter so far 12 h 30 min not available of 744 h agreed" in text
     march = printed(agreed, OUT, period="2026-03")
