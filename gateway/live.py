@@ -1,14 +1,16 @@
 """The statement so far: periods that still run, metered hour by hour as readings come in (architecture, decision 5).
 
-A segment is what one device measured in one hour, and where its meters stood before. A late reading meters its hour
-again, and the hours after it, until a segment's state before is the one it had: from there on nothing changes. Sums of
-whole days are kept beside the hours, so that the statement so far is a short addition, by the very code of the final.
+A segment is what one device measured in one hour, and where its meters stood before; days that were over when
+metering began are one segment each. A late reading meters its segment again, and those after it, until a segment's
+state before is the one it had: from there on nothing changes. Sums of many segments are kept, so that the statement so
+far is a short addition, by the very code of the final.
 """
 
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contracts.adjusting import adjusted
 from contracts.carried import Carried, State
 from contracts.contract import Contract
 from contracts.judging import Key
@@ -22,12 +24,13 @@ from contracts.stretches import Stretches, united
 from contracts.terms import Device
 from contracts.timeline import Timeline
 from contracts.told import NOTHING_TOLD, Told, changed_moments
-from contracts.units import HOUR_MS
+from contracts.units import DAY_MS, HOUR_MS
 from contracts.usage import Metered
 from contracts.watch import Watch, joined
 from gateway.meter import Source
+from gateway.restate import Restatement
 
-HOURS_A_DAY = 24
+TOGETHER = 24  # segments of which the sum is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One hour of one device: the state before it and what it measured."""
+    """One hour, or one day gone by, of one device: the state before it and what it measured."""
 
     before: DeviceState
     measured: Measured
@@ -82,7 +85,7 @@ class Chain:
 
     device: Device
     segments: list[Segment] = field(default_factory=list)
-    days: dict[int, Measured] = field(default_factory=dict)
+    sums: dict[int, Measured] = field(default_factory=dict)
     after: DeviceState | None = None
     told: Told = NOTHING_TOLD
 
@@ -90,11 +93,12 @@ class Chain:
 class LivePeriod:
     """One period of one contract, metered as far as its readings go."""
 
-    def __init__(self, contract: Contract, period: Period, opening: State) -> None:
+    def __init__(self, contract: Contract, period: Period, opening: State, now_ms: int) -> None:
         self.contract = contract
         self.period = period
         self.opening = opening
-        self._edges = _hours(period.span)
+        self._edges = edges(period.span, now_ms)
+        self.later = Restatement()
         self._holidays = holidays_of(contract.terms, period)
         self._chains = {device.id: Chain(device) for device in contract.terms.devices}
 
@@ -103,7 +107,7 @@ class LivePeriod:
 
         Silence after the last reading is not cut into hours: a statement meters it as one stretch.
         """
-        said = {device: self._hear(source, chain) for device, chain in self._chains.items()}
+        said = self.hear(source)
         for chain in self._chains.values():
             keys = keys_of(self.contract.terms, chain.device.id)
             reporters = {device for device, _ in keys}
@@ -112,12 +116,14 @@ class LivePeriod:
             newest = max(source.store.newest_ms(*key) for key in keys)
             self._further(source, chain, min(now_ms, newest))
 
-    def _hear(self, source: Source, chain: Chain) -> set[int]:
-        """Take in what is said of a device by now, and give the hours in which that differs from before."""
-        told = source.told(chain.device, self.period)
-        changed = changed_moments(chain.told, told)
-        chain.told = told
-        return {moment // HOUR_MS for moment in changed}
+    def hear(self, source: Source) -> dict[str, set[int]]:
+        """Take in what is said of each device by now, and give the hours in which that differs from before."""
+        hours = {}
+        for device, chain in self._chains.items():
+            told = source.told(chain.device, self.period)
+            hours[device] = {moment // HOUR_MS for moment in changed_moments(chain.told, told)}
+            chain.told = told
+        return hours
 
     def reopen(self, source: Source, opening: State) -> None:
         """Begin from another opening state: the period before has changed, and this one as far as that reaches."""
@@ -131,7 +137,8 @@ class LivePeriod:
         """The statement so far: whole hours from their segments, and the hour under way as if it ended now."""
         end = min(now_ms, self.period.span.end)
         status = "open" if now_ms < self.period.span.end else "provisional"
-        return self._draft(source, end, status)[0]
+        document = self._draft(source, end, status)[0]
+        return adjusted(self.contract.terms, document, self.later.rows, self.later.entries)
 
     def _draft(self, source: Source, end: int, status: str) -> tuple[dict[str, object], Carried]:
         metered = [self._to_date(source, chain, end) for chain in self._chains.values()]
@@ -155,8 +162,9 @@ class LivePeriod:
 
     def _places(self, hours: set[int], count: int) -> set[int]:
         """The segments, of the first `count`, in which these hours lie."""
-        start = self._edges[0]
-        places = {max(0, -(-(hour * HOUR_MS - start) // HOUR_MS)) for hour in hours if (hour + 1) * HOUR_MS > start}
+        spans = [(hour * HOUR_MS, (hour + 1) * HOUR_MS) for hour in hours]
+        first = self._edges[0]
+        places = {max(0, bisect_right(self._edges, start) - 1) for start, end in spans if end > first}
         return {place for place in places if place < count}
 
     def _again(self, source: Source, chain: Chain, changed: set[int]) -> None:
@@ -206,7 +214,7 @@ class LivePeriod:
             chain.segments[place] = segment
         else:
             chain.segments.append(segment)
-        chain.days.pop(place // HOURS_A_DAY, None)
+        chain.sums.pop(place // TOGETHER, None)
         return after
 
     def _advance(
@@ -244,7 +252,7 @@ class LivePeriod:
 
     def _to_date(self, source: Source, chain: Chain, end: int) -> Metered:
         terms = self.contract.terms
-        whole = sum((self._day(chain, day) for day in range(-(-len(chain.segments) // HOURS_A_DAY))), NOTHING)
+        whole = sum((_summed(chain, group) for group in range(-(-len(chain.segments) // TOGETHER))), NOTHING)
         measured = whole + self._rest(source, chain, end)[0]
         force = in_force(terms, chain.device, self.period).within(Span(self.period.span.start, end))
         keys = [(chain.device.id, channel) for channel in terms.channels]
@@ -255,15 +263,18 @@ class LivePeriod:
         overdue = {duty: united(each) for duty, each in measured.overdue.items()}
         return Metered(chain.device, force, totals, counts, refused, measured.aside, watched, overdue)
 
-    def _day(self, chain: Chain, day: int) -> Measured:
-        """The sum of a day's hours, kept until one of them changes."""
-        hours = chain.segments[day * HOURS_A_DAY : (day + 1) * HOURS_A_DAY]
-        if day not in chain.days or len(hours) < HOURS_A_DAY:
-            chain.days[day] = sum((segment.measured for segment in hours), NOTHING)
-        return chain.days[day]
+
+def _summed(chain: Chain, group: int) -> Measured:
+    """The sum of segments that stand together, kept until one of them changes."""
+    parts = chain.segments[group * TOGETHER : (group + 1) * TOGETHER]
+    if group not in chain.sums or len(parts) < TOGETHER:
+        chain.sums[group] = sum((segment.measured for segment in parts), NOTHING)
+    return chain.sums[group]
 
 
-def _hours(span: Span) -> list[int]:
-    """The edges of a period's segments: its start, every full UTC hour inside, and its end."""
-    first = (span.start // HOUR_MS + 1) * HOUR_MS
-    return [span.start, *range(first, span.end, HOUR_MS), span.end]
+def edges(span: Span, now_ms: int) -> list[int]:
+    """The edges of a period's segments: its start, each UTC day that was over a day ago, each hour since, its end."""
+    day = (span.start // DAY_MS + 1) * DAY_MS
+    days = range(day, min(span.end, now_ms - DAY_MS), DAY_MS)
+    hour = days[-1] + HOUR_MS if days else (span.start // HOUR_MS + 1) * HOUR_MS
+    return [span.start, *days, *range(hour, span.end, HOUR_MS), span.end]

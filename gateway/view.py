@@ -1,15 +1,18 @@
 """The view of what is not final: every contract's statement so far, from the first open period to the one that runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from contracts.contract import Contract
+from contracts.events import Event
 from contracts.periods import Period, next_period
+from contracts.units import HOUR_MS
 from gateway.live import LivePeriod
 from gateway.meter import Source
-from gateway.restate import ContractFault, Restatement
+from gateway.restate import ContractFault, Restatement, handed_over
 from gateway.stores import Stores
 
 log = structlog.get_logger(__name__)
@@ -22,6 +25,7 @@ class LiveView:
     stores: Stores
     periods: dict[str, list[LivePeriod]] = field(default_factory=dict)
     _seen: tuple[list[tuple[str, int]], int] = ([], 0)
+    _later: dict[str, tuple[tuple[str, tuple[Event, ...]], Restatement]] = field(default_factory=dict)
 
     def update(self, now: int) -> None:
         """Meter what is new since the last update."""
@@ -39,6 +43,15 @@ class LiveView:
                 log.error("no statement so far", contract=contract_id, reason=str(error))
         self._seen = (pairs, position)
 
+    def at_once(self, contract_id: str, now: int) -> dict[str, Any] | None:
+        """The statement so far of one contract, metered in one go; None where the contract is over.
+
+        For whoever asks once: the figures are those of `statements`, since stretches of any length add up.
+        """
+        position = self.stores.blocks.cursor().position
+        self._follow(contract_id, position, None, now)
+        return self._newest(contract_id, position, now) if contract_id in self.periods else None
+
     def forget_dirty(self) -> None:
         """Tell the block store that what was dirty at the last update is metered; for the one view that follows it."""
         self.stores.blocks.clear_dirty(*self._seen)
@@ -46,41 +59,68 @@ class LiveView:
     def statements(self, now: int) -> list[dict[str, Any]]:
         """The statement so far of every contract."""
         position = self._seen[1]  # what the segments hold, and not a reading more
-        found = []
-        for chain in self.periods.values():
-            newest = chain[-1]
-            found.append(newest.statement(Source(self.stores.blocks, newest.contract.terms, position), now))
-        return found
+        return [self._newest(contract_id, position, now) for contract_id in self.periods]
 
-    def _follow(self, contract_id: str, position: int, dirty: dict[str, set[int]], now: int) -> None:
-        """Bring a contract's open periods up to date: from the first that is not final to the one that runs now."""
-        closer = self.stores.closer
-        due = closer.next_due(contract_id)
+    def _newest(self, contract_id: str, position: int, now: int) -> dict[str, Any]:
+        newest = self.periods[contract_id][-1]
+        return newest.statement(Source(self.stores.blocks, newest.contract.terms, position), now)
+
+    def _follow(self, contract_id: str, position: int, dirty: Mapping[str, set[int]] | None, now: int) -> None:
+        """Bring a contract's open periods up to date: from the first that is not final to the one that runs now.
+
+        `dirty` are the hours with new readings; None leaves the metering to whoever asks for the statement.
+        """
+        due = self.stores.closer.next_due(contract_id)
         if due is None:
             self.periods.pop(contract_id, None)
             return
         contract, first = due
-        held = [each for each in self.periods.get(contract_id, []) if each.period.first >= first.first]
-        if not held or held[0].period != first:
-            held = [LivePeriod(contract, first, closer.opening(contract, first, position, Restatement()))]
+        held = self._beginning(contract, first, position, dirty, now)
         place = 0
         while True:
             live = held[place]
             source = Source(self.stores.blocks, live.contract.terms, position)
-            live.update(source, dirty, now)
-            if live.period.span.end > now:
-                break
+            if dirty is None:
+                live.hear(source)
+            else:
+                live.update(source, dirty, now)
             following = next_period(live.contract.terms, live.period)
             until = live.contract.terms.valid.until
-            if until is not None and following.first >= until:
+            if live.period.span.end > now or (until is not None and following.first >= until):
                 break
             place += 1
-            opening = live.closing(source)
+            after = self.stores.book.contract_for(contract_id, following.first)
+            opening = handed_over(live.closing(source), live.contract, after)
             if place == len(held):
-                held.append(LivePeriod(self._contract(contract_id, following), following, opening))
+                held.append(LivePeriod(after, following, opening, now))
             elif held[place].opening != opening:
                 held[place].reopen(Source(self.stores.blocks, held[place].contract.terms, position), opening)
         self.periods[contract_id] = held[: place + 1]
 
-    def _contract(self, contract_id: str, period: Period) -> Contract:
-        return self.stores.book.contract_for(contract_id, period.first)
+    def _beginning(
+        self, contract: Contract, first: Period, position: int, dirty: Mapping[str, set[int]] | None, now: int
+    ) -> list[LivePeriod]:
+        """The open periods known so far, the first of them with what later data makes of the periods before it."""
+        held = [each for each in self.periods.get(contract.terms.id, []) if each.period.first >= first.first]
+        later = self._restated(contract, first, position, dirty)
+        if not held or held[0].period != first:
+            opening = self.stores.closer.opening(contract, first, position, later)
+            held = [LivePeriod(contract, first, opening, now)]
+        elif held[0].later is not later:
+            opening = self.stores.closer.opening(contract, first, position, later)
+            held[0].reopen(Source(self.stores.blocks, contract.terms, position), opening)
+        held[0].later = later
+        return held
+
+    def _restated(
+        self, contract: Contract, first: Period, position: int, dirty: Mapping[str, set[int]] | None
+    ) -> Restatement:
+        """What later data makes of final periods; looked at again only where something arrived for one of them."""
+        contract_id = contract.terms.id
+        events = tuple(self.stores.blocks.contract_events(contract_id, position))
+        known = self._later.get(contract_id)
+        reached = {hour * HOUR_MS < first.span.start for hours in (dirty or {}).values() for hour in hours}
+        if known is None or known[0] != (first.name, events) or True in reached:
+            known = ((first.name, events), self.stores.closer.restatement(contract_id, position))
+            self._later[contract_id] = known
+        return known[1]

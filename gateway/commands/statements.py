@@ -112,13 +112,12 @@ def _current(stores: Stores, contract: str) -> dict[str, Any]:
             fail(f"{contract} is over: every period of it is final")
     except ContractFault as fault:
         fail(str(fault))
-    view = LiveView(stores)
-    now = now_ms()
-    view.update(now)
-    found = [document for document in view.statements(now) if document["contract"] == contract]
-    if not found:
-        fail(f"{contract} has no statement so far; the reason stands above")
-    return found[0]
+    try:
+        found = LiveView(stores).at_once(contract, now_ms())
+    except (ContractFault, OSError) as fault:
+        fail(str(fault))
+    assert found is not None, "a contract that is over was refused above"
+    return found
 
 
 def must_serve(stores: Stores, contract: str) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from contracts.contract import read_contract
+from contracts.carried import State
+from contracts.contract import Contract, read_contract
 from contracts.periods import Period, next_period, period_of
 from contracts.statement import draft, meter_period
 from contracts.units import HOUR_MS
 from gateway.live import LivePeriod
 from gateway.message import Message
 from gateway.meter import Source
-from tests.gateway.site import MINUTE_MS, START_MS, Site, telemetry
+from tests.gateway.site import MINUTE_MS, START_MS, Site, event, telemetry
 
 TERMS = """
 terms: 1
@@ -43,6 +44,26 @@ meters:
 charges:
   - {id: volume, meter: volume, pool: true, price: {per_unit: 0.1}}
   - {id: pages, meter: pages, price: {per_unit: 0.02}}
+guarantees:
+  - id: sound
+    available_when: {channel: fault, is: 0, for: 20m}
+    service_hours: {from: "05:00", to: "23:30"}
+    target: 99
+    unknown: down
+    ignore_below: 13m
+    credits: {tiers: [{below: 99, percent: 10}], of: [volume, pages]}
+  - id: steady
+    level: busy
+    while: {channel: fault, is: 0}
+    target: 50
+    bonus: {at_least: 1, percent: 2, of: [volume]}
+  - id: answer
+    response: {from: {channel: fault, is: 1}, to: {event: repaired}, within: 1h}
+    credits: {per_hour: 2, cap: 30}
+obligations:
+  - {id: gentle, limit: {channel: flow, below: 80}, tolerance: 20, consequence: {excuse: [sound], window: 30m}}
+  - {id: service, service: {event: serviced, every: 900, of: pages, by: customer}, consequence: {excuse: [sound]}}
+  - {id: online, connected: 80, consequence: {void_credits: [answer]}}
 """
 
 END_MS = START_MS + 5 * 24 * HOUR_MS  # on Tuesday of the contract's second week
@@ -62,25 +83,32 @@ def messages(chance: random.Random) -> list[Message]:
                 delay = chance.choice([0, 0, 0, 1, 60, 600, 3_000])
                 found += [(minute + delay, device, one)] * (2 if chance.random() < 0.05 else 1)
     found.sort(key=lambda each: each[0])
-    return [telemetry(one, END_MS + place, device) for place, (_, device, one) in enumerate(found)]
+    sent = [telemetry(one, END_MS + place, device) for place, (_, device, one) in enumerate(found)]
+    for number in range(6):
+        place, moment = chance.randrange(len(sent)), START_MS + chance.randrange(5 * 24 * HOUR_MS)
+        said = {"id": f"e{number}", "type": chance.choice(["serviced", "repaired"]), "t": moment, "by": "Ann"}
+        sent.insert(place, event(sent[place].arrival_ms, chance.choice([*pages]), **said))
+    return sent
 
 
 def at_once(source: Source, text: str, week: Period, status: str) -> dict[str, Any]:
     """The statement of a whole period, metered in one stretch from its opening state."""
     contract = read_contract(text, "live.yaml")
-    metered, _ = meter_period(contract.terms, week, source.first_opening(week), source.period(week))
-    return draft(contract, week, metered, status=status)
+    opening, given = source.first_opening(week), source.period(week)
+    metered, _ = meter_period(contract.terms, week, opening, given)
+    return draft(contract, week, metered, opening.carried, given.docket, status=status)[0]
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_hour_by_hour_is_the_same_as_all_at_once(tmp_path: Path, seed: int) -> None:
-    """However late readings come, and in however many hours at a time, the figures so far are those of the end."""
+    """However late readings and events come, in days gone by or hours, the figures so far are those of the end."""
     chance = random.Random(seed)
     contract = read_contract(TERMS, "live.yaml")
     week = period_of(contract.terms, date(2026, 1, 2))
     with Site.open(tmp_path, live=TERMS) as site:
         projector = site.projector()
-        live = LivePeriod(contract, week, Source(site.store, contract.terms).first_opening(week))
+        begun = week.span.start + seed % 3 * 40 * HOUR_MS
+        live = LivePeriod(contract, week, Source(site.store, contract.terms).first_opening(week), begun)
         waiting = messages(chance)
         while waiting:
             count = chance.choice([1, 3, 40, 200])
@@ -100,6 +128,14 @@ def test_hour_by_hour_is_the_same_as_all_at_once(tmp_path: Path, seed: int) -> N
         assert expected["total"] != "0.00"
 
 
+def left_by(source: Source, contract: Contract, period: Period, opening: State) -> State:
+    """The state that a period leaves to the next."""
+    given = source.period(period)
+    metered, devices = meter_period(contract.terms, period, opening, given)
+    carried = draft(contract, period, metered, opening.carried, given.docket, status="final")[1]
+    return State(period.span.end, devices, carried)
+
+
 def test_a_period_goes_on_from_another_opening_state(tmp_path: Path) -> None:
     """When the week before changes, this one is what it would have been had it opened so from the start."""
     contract = read_contract(TERMS, "live.yaml")
@@ -109,16 +145,17 @@ def test_a_period_goes_on_from_another_opening_state(tmp_path: Path) -> None:
         projector = site.projector()
         source = Source(site.store, contract.terms)
         empty = source.first_opening(first)
-        assumed = meter_period(contract.terms, first, empty, source.period(first))[1]
+        assumed = left_by(source, contract, first, empty)
         site.receive(*messages(random.Random(3)))
         while projector.project_next():
             pass
-        live = LivePeriod(contract, second, assumed)
+        live = LivePeriod(contract, second, assumed, second.span.start)
         live.update(source, {}, END_MS)
-        opening = meter_period(contract.terms, first, empty, source.period(first))[1]
+        source = Source(site.store, contract.terms)
+        opening = left_by(source, contract, first, empty)
         assert opening != assumed
         live.reopen(source, opening)
-        again = LivePeriod(contract, second, opening)
+        again = LivePeriod(contract, second, opening, second.span.start)
         again.update(source, {}, END_MS)
         assert live.statement(source, END_MS) == again.statement(source, END_MS)
 
@@ -130,7 +167,7 @@ def test_one_late_reading_leaves_most_hours_alone(tmp_path: Path) -> None:
     with Site.open(tmp_path, live=TERMS) as site:
         projector = site.projector()
         source = Source(site.store, contract.terms)
-        live = LivePeriod(contract, week, source.first_opening(week))
+        live = LivePeriod(contract, week, source.first_opening(week), week.span.start)
         site.receive(*messages(random.Random(7)))
         while projector.project_next():
             pass
