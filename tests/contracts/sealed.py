@@ -18,7 +18,8 @@ from contracts.readings import Clock, judge
 from contracts.seal import key_name, statement_sha256
 from contracts.statement import Input
 from contracts.told import MeterId
-from contracts.verify import Report, verify
+from contracts.verify import verify
+from contracts.verify_evidence import Report
 from tests.contracts.machines import CONTRACT, DAYS
 from tests.contracts.samples import JANUARY, MINUTE, csv, ms
 
