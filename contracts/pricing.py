@@ -106,7 +106,7 @@ def price_quantity(
             return Priced(priced.exact, steps)
         kept = _package_rest(charge.price.package, rest - rolled) if allowance.keep_package_rest else none
         if kept:
-            steps += (Step(f"{grouped(kept)} {unit} of what is paid for not used, kept"),)
+            steps += (Step(f"{grouped(kept)} {unit} paid for and not used: kept"),)
         unused = included - min(included, max(none, quantity))
         return Priced(priced.exact, steps, balance_after(lots, rollover, rolled, unused + kept, leaves=leaves))
 

@@ -93,7 +93,7 @@ def test_the_rest_of_a_package_is_kept_where_agreed() -> None:
     """12 of 15 pages paid for are used: the other 3 roll over."""
     found = billed(plan("rollover: {cap: 300}, keep_package_rest: true"), [250, 362])
     assert (found["total"], figures(found)) == ("1.00", ("50", "50", "3", "0", "3"))
-    assert found["lines"][0]["derivation"][-1]["text"] == "3 page of what is paid for not used, kept"
+    assert found["lines"][0]["derivation"][-1]["text"] == "3 page paid for and not used: kept"
 
 
 def test_units_run_out_after_their_periods_and_the_oldest_are_used_first() -> None:
