@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -88,13 +88,23 @@ def apply_excuses(promise: Guarantee, outages: Stretches, excuses: list[Excuse])
         for excuse in excuses
     ]
     edges = sorted({edge for excuse in real for span in excuse.stretches for edge in (span.start, span.end)})
+    begun = [[span.start for span in excuse.stretches] for excuse in real]
     pieces = []
     for outage in outages:
-        inner = edges[bisect_right(edges, outage.start) : bisect_right(edges, outage.end - 1)]
+        inner = edges[bisect_right(edges, outage.start) : bisect_left(edges, outage.end)]
         for start, end in zip([outage.start, *inner], [*inner, outage.end], strict=True):
-            reasons = [excuse.reason for excuse in real if overlap(excuse.stretches, (Span(start, end),))]
+            reasons = [
+                excuse.reason
+                for excuse, starts in zip(real, begun, strict=True)
+                if _covers(excuse.stretches, starts, start)
+            ]
             pieces.append(Interval(Span(start, end), "excused" if reasons else "down", ", ".join(reasons) or None))
     return pieces
+
+
+def _covers(stretches: Stretches, starts: list[int], moment: int) -> bool:
+    place = bisect_right(starts, moment) - 1
+    return place >= 0 and moment < stretches[place].end
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:

@@ -38,23 +38,27 @@ class Growth:
 
     starts: Ints
     ends: Ints
-    amounts: list[int]
+    amounts: Ints
 
     def between(self, after: int, until: int, need: int) -> tuple[int, int | None]:
         """What was added in (after, until], and the first moment at which that came to `need`."""
+        if self.starts is self.ends:
+            return self._steps(after, until, need)
         added, reached = 0, None
-        for start, end, amount in zip(self.starts.tolist(), self.ends.tolist(), self.amounts, strict=True):
-            if start == end:
-                part = amount if after < end <= until else 0
-                moment = end
-            else:
-                low, high = max(start, after), min(end, until)
-                part = amount * max(0, high - low)
-                moment = low + -(-(need - added) // amount) if amount > 0 else high
+        for start, end, rate in zip(self.starts.tolist(), self.ends.tolist(), self.amounts.tolist(), strict=True):
+            low, high = max(start, after), min(end, until)
+            part = rate * max(0, high - low)
             if reached is None and part > 0 and added + part >= need:
-                reached = moment
+                reached = max(low, low + -(-(need - added) // rate))
             added += part
         return added, reached
+
+    def _steps(self, after: int, until: int, need: int) -> tuple[int, int | None]:
+        low, high = np.searchsorted(self.ends, [after, until], side="right")
+        sums = np.cumsum(self.amounts[low:high])
+        there = np.flatnonzero((sums >= need) & (self.amounts[low:high] > 0))
+        reached = int(self.ends[low + there[0]]) if len(there) else None
+        return int(sums[-1]) if len(sums) else 0, reached
 
 
 _NONE = np.zeros(0, np.int64)
@@ -66,11 +70,11 @@ def growth(sight: Sight, name: str, state: MeterState) -> Growth:
     gate = sight.gate(name)
     if meter.kind == "counter":
         ends, ticks = accepted_steps(sight, name, state)
-        return Growth(ends, ends, ticks.tolist())
+        return Growth(ends, ends, ticks)
     if meter.kind == "count":
         moments = sight.beginnings(name, state)[0]
         held = moments[gate.at(moments) == TRUE]
-        return Growth(held, held, [1] * len(held))
+        return Growth(held, held, np.ones(len(held), np.int64))
     if meter.kind == "integral":
         track = sight.window.track(sight.device, meter.integral or "")
         starts, (at, gate_at) = overlay(track, gate)
@@ -81,7 +85,7 @@ def growth(sight: Sight, name: str, state: MeterState) -> Growth:
         rates = ((measured.states[at] == TRUE) & (gate.states[gate_at] == TRUE)).astype(np.int64)
     grown = rates != 0
     ends = starts + lasting(starts, sight.span)
-    return Growth(starts[grown], ends[grown], rates[grown].tolist())
+    return Growth(starts[grown], ends[grown], rates[grown])
 
 
 def serve(
@@ -89,7 +93,7 @@ def serve(
 ) -> tuple[Stretches, ServiceState]:
     """When the service was in breach over a stretch, and where it stands after."""
     span, breaches = sight.span, []
-    grown = growth(sight, service.of, meter) if service.of else Growth(_NONE, _NONE, [])
+    grown = growth(sight, service.of, meter) if service.of else Growth(_NONE, _NONE, _NONE)
     need = _need(sight, service)
     after = span.start - 1
     for moment in [time for time in told.serviced if span.start <= time < span.end]:

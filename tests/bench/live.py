@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from contracts.contract import read_contract
 from contracts.periods import period_at
@@ -48,17 +49,26 @@ guarantees:
     unknown: excluded
     credits: {{tiers: [{{below: 99, percent: 10}}], of: [volume]}}
 obligations:
-  - {{id: gentle, limit: {{channel: air_flow, at_most: 660}}, tolerance: 5, consequence: {{excuse: [uptime]}}}}
-  - {{id: service, service: {{event: serviced, every: 400, of: running, by: customer}}, consequence: {{excuse: [uptime]}}}}
+  - {{id: gentle, limit: {{channel: air_flow, at_most: 790}}, tolerance: 5, consequence: {{excuse: [uptime]}}}}
+  - id: service
+    service: {{event: serviced, every: 400, of: running, by: customer}}
+    consequence: {{excuse: [uptime]}}
 """
+
+
+def _pressure(minute: int) -> float:
+    """Above seven bar but for ten minutes every day and a half."""
+    return 6.4 if minute % 2_160 < 10 else 7.1 + minute % 7 / 100
 
 
 def month(device: str, days: int) -> Iterator[Message]:
     """A month of one device in arrays of an hour."""
-    sets = reading_sets(days)
+    sets: list[dict[str, Any]] = reading_sets(days)
+    for place, each in enumerate(sets):
+        each["v"]["pressure"] = _pressure(place)
     for start in range(0, len(sets), 60):
         part = sets[start : start + 60]
-        yield telemetry(part, int(str(part[-1]["t"])) + 40, device)
+        yield telemetry(part, part[-1]["t"] + 40, device)
 
 
 def main(count: int, days: int) -> None:
