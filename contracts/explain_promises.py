@@ -211,13 +211,29 @@ def _stretch(told: Told, head: str, interval: Row, why: str) -> list[str]:
 def _why(told: Told, row: Row, interval: Row) -> str:
     """Why a stretch is excused, or what becomes of unknown time."""
     if interval["state"] == "down":
-        return ""
+        return "; ".join(_not_excused(told, row, interval))
     said = "; ".join(reason(told, each) for each in reasons(interval))
     if interval["state"] == "excused":
         return said
     unknown = told.guarantees[row["id"]].unknown or "excluded"
     carried = {"excluded": "counts for neither side", "up": "counts as available", "down": "too short to count"}
     return f"nobody knows, {carried[unknown]}" + (f"; {said}" if said else "")
+
+
+def _not_excused(told: Told, row: Row, interval: Row) -> Iterator[str]:
+    """What was said of a stretch that is not excused by it, and why not."""
+    planned = told.guarantees[row["id"]].planned
+    for event in told.document["events"]:
+        during = max(event["start"], interval["start"]) < min(event["end"], interval["end"])
+        if not during or not _concerns(event, row):
+            continue
+        if not event["counts"]:
+            yield reason(told, f"{event['type']}:{event['id']}")
+        elif event["type"] == "planned" and planned is None:
+            yield "planned work, which this promise does not excuse"
+        elif event["type"] == "planned" and planned is not None:
+            ahead = f", announced {lasting(planned.notice)} ahead" if planned.notice else ""
+            yield f"planned work beyond what is agreed: {lasting(planned.allowance)} a period{ahead}"
 
 
 def _of_duty(told: Told, row: Row) -> Iterator[str]:

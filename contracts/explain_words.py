@@ -102,7 +102,7 @@ def _event(told: Told, row: Row) -> Iterator[str]:
     when = moment(start, told.zone) if start == end else stretch(start, end, told.zone)
     said = f"{_named(row['type'])}, {row['device'] or 'all devices'}" + (f": {row['reason']}" if row["reason"] else "")
     yield from headed(f"{when}  ", said)
-    entered = f", entered {moment(row['entered'], told.zone)}" if row["type"] == "planned" else ""
+    entered = f", entered {moment(row['entered'], told.zone)[:16]}" if row["type"] == "planned" else ""
     yield from filled(f"{standing(row)}{entered}", 6)
     for reply in told.document["events"]:
         if reply["of"] == row["id"]:

@@ -255,6 +255,17 @@ def test_a_claim_is_marked_as_its_authors() -> None:
     assert "force majeure, m1: The river rose claimed by the provider (Bob)" in text
 
 
+def test_planned_work_beyond_what_is_agreed_says_so() -> None:
+    """Within its allowance planned work is excused; what is beyond it is not, and the reader sees why."""
+    agreed = promising(UPTIME.replace("target", "planned: {allowance: 5h, notice: 48h}\n    target"))
+    plan = "{type: planned, device: m1, start: @01-12T08:00, end: @01-12T19:00, by: Bob, side: provider, "
+    text = printed(agreed, OUT, f"[{plan}reason: Workshop, entered: @01-09T08:00}}]")
+    assert "excused 2026-01-12 08:00 to 13:00, 5 h: planned work “Workshop”, claimed by the provider (Bob)" in text
+    beyond = "planned work beyond what is agreed: 5 h a period, announced 48 h ahead"
+    assert f"not available 2026-01-12 13:00 to 20:30, 7 h 30 min: {beyond}" in text
+    assert "claimed by the provider (Bob), entered 2026-01-09 08:00" in text
+
+
 def test_a_contested_event_is_plainly_marked() -> None:
     """It stands on the statement, does not count, and the answer says so."""
     contest = "{type: contested, of: flood, time: @01-13T09:00, by: Ann, side: customer, reason: It was dry}"
@@ -263,6 +274,7 @@ def test_a_contested_event_is_plainly_marked() -> None:
     assert "1 event is contested and does not count." in text
     assert "claimed by the provider (Bob), CONTESTED: does not count until both sides decide" in text
     assert "contested by the customer (Ann), 2026-01-13 09:00: It was dry" in text
+    assert "12 h 30 min: force majeure “The river rose”, claimed by the provider (Bob), CONTESTED" in text
     assert "excused" not in text
 
 
