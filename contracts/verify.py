@@ -13,7 +13,7 @@ from typing import Any
 from contracts.adjusting import adjusted
 from contracts.canonical import sha256
 from contracts.seal import SEAL, signature_fault, statement_sha256
-from contracts.verify_adjustments import check_adjustments, opening_of
+from contracts.verify_adjustments import check_adjustments, misshapen_lists, opening_of
 from contracts.verify_evidence import (
     Finding,
     ReadPart,
@@ -49,9 +49,11 @@ def verify(
         parts, damaged = check_parts(read_part, head, own)
         report.findings += damaged
         report.checks.append(f"{len(parts)} of {len(head['parts'])} files of evidence are as their digests say")
-        if not damaged:
+        misshapen = list(misshapen_lists(statement))
+        report.findings += misshapen
+        if not damaged and not misshapen:
             report.findings += _recompute(statement, head, parts, previous, report)
-        report.findings += check_adjustments(statement, read_part, paths, earlier, report)
+            report.findings += check_adjustments(statement, read_part, paths, earlier, report)
     except Unreadable as unreadable:
         report.findings.append(unreadable.finding)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -14,6 +14,20 @@ from contracts.verify_evidence import Finding, ReadPart, Report, check_parts, ch
 Document = Mapping[str, Any]
 
 
+_ROW = {"period", "statement", "line", "device", "kind", "title", "was", "now", "amount", "because"}
+_ENTRY = {
+    "period", "statement", "statement_sha256", "version", "terms_sha256", "because", "closing_state_sha256", "evidence",
+}  # fmt: skip
+
+
+def misshapen_lists(statement: Document) -> Iterator[Finding]:
+    """Lists of adjustments and restated periods that are none."""
+    for name, keys in (("adjustments", _ROW), ("restated", _ENTRY)):
+        rows = statement[name] if isinstance(statement.get(name), list) else [None]
+        if any(not isinstance(row, dict) or set(row) != keys for row in rows):
+            yield Finding(name, "this is not a list of what it should name")
+
+
 def opening_of(statement: Document, previous: Document) -> str:
     """The digest of the state a statement must open with: what the one before closed with, or its restatement."""
     for entry in statement["restated"]:
