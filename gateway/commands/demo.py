@@ -224,16 +224,14 @@ async def _late(gateway: Gateway, fleet: _Fleet, watch: _Watch, prepared: Prepar
 
 async def _live(gateway: Gateway, fleet: _Fleet, stopped: asyncio.Event) -> None:
     """Time goes on: every few seconds a reading, and the statement so far of the month that runs."""
+    first = await _so_far(gateway)  # the month until now is metered once, hour by hour; from then on only what is new
     say(f"\nTime goes on: a reading every {LIVE_INTERVAL_S} s. Ctrl-C ends it.")
     async with fleet.running("--live", "--interval", str(LIVE_INTERVAL_S)) as process:
         assert process.stdout is not None, "asked for above"
         reading = asyncio.create_task(_drain(process.stdout))
-        with Live(console=paper, refresh_per_second=2, vertical_overflow="crop") as screen:
+        with Live(first, console=paper, refresh_per_second=2, vertical_overflow="crop") as screen:
             while not stopped.is_set():
-                began = time.perf_counter()
-                documents = await gateway.statements_to_date()
-                took = time.perf_counter() - began
-                screen.update(_so_far(gateway, documents, took))
+                screen.update(await _so_far(gateway))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopped.wait(), 1.0)
         reading.cancel()
@@ -245,8 +243,11 @@ async def _drain(stream: asyncio.StreamReader) -> None:
         pass
 
 
-def _so_far(gateway: Gateway, documents: list[dict[str, Any]], took_s: float) -> Text:
-    texts = []
+async def _so_far(gateway: Gateway) -> Text:
+    """The statements so far, and how long it took to compute them."""
+    texts, began = [], time.perf_counter()
+    documents = await gateway.statements_to_date()
+    took_s = time.perf_counter() - began
     for document in documents:
         terms = gateway.stores.book.versions(document["contract"])[-1].terms
         texts.append(statement_text(document, terms))

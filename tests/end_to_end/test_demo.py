@@ -179,7 +179,7 @@ def test_the_demo_goes_on_live_until_it_is_interrupted(tmp_path: Path) -> None:
     data = tmp_path / "demo-data"
     with watched(tmp_path, "demo", "--data", data) as run:
         run.wait_until_said("Time goes on", within_s=180)
-        time.sleep(10)
+        time.sleep(4)
         run.process.send_signal(signal.SIGINT)
         began = time.monotonic()
         code = run.process.wait(30)
