@@ -144,12 +144,12 @@ def voided(owed: list[Credit], duties: list[Duty]) -> None:
 
 
 def only_the_largest(book: Book, owed: list[Credit]) -> None:
-    """Of credits that stand instead of each other, leave the largest; of equal ones the first in the file."""
+    """Where a credit is due that stands instead of others, leave the largest; of equal ones the first in the file."""
     for guarantee in book.promises("guarantees"):
         if "instead_of" not in guarantee:
             continue
         rivals = {guarantee["id"], *guarantee["instead_of"]}
-        for device in {credit.promise[1] for credit in owed}:
+        for device in {credit.promise[1] for credit in owed if credit.promise[0] == guarantee["id"]}:
             group = [c for c in owed if c.promise[0] in rivals and c.promise[1] == device]
             for credit in group:
                 if credit is not max(group, key=lambda each: each.amount):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.oracle.book import Book
+from tests.oracle.book import Book, Chapter
 from tests.oracle.events import announced_in_time, counting
 from tests.oracle.obligations import Duty, excused_by
 from tests.oracle.spans import Spans, first_of, joined, shared
@@ -13,7 +13,7 @@ Reasons = list[tuple[str, Spans]]
 
 @dataclass
 class Record:
-    """What was found of the periods so far, in order: the obligations of each period."""
+    """The obligations of the periods so far, in order."""
 
     duties: list[list[Duty]] = field(default_factory=list)
 
@@ -28,17 +28,21 @@ class Record:
         )
 
 
-def excuses(book: Book, record: Record, promise: tuple[Terms, str | None], failed: Spans) -> Reasons:
-    """Return what excuses which part of the failed time of a guarantee on a device in a period."""
+def excuses(book: Book, chapter: Chapter, record: Record, promise: tuple[Terms, str | None], failed: Spans) -> Reasons:
+    """Return what excuses which part of the failed time of a guarantee on a device in a period.
+
+    A guarantee of the contract (no device) is excused by what concerns any of the devices in force in the period.
+    """
     guarantee, device = promise
+    concerned = [device] if device is not None else [scene.device for scene in chapter.scenes]
     found: Reasons = []
     for obligation in book.promises("obligations"):
         if guarantee["id"] in obligation.get("consequence", {}).get("excuse", []):
-            excused = excused_by(obligation, record.breaches(obligation, device))
+            excused = joined(*(excused_by(obligation, record.breaches(obligation, each)) for each in concerned))
             found.append((f"obligation:{obligation['id']}", shared(failed, excused)))
     planned = []
     for event in counting(book.events, "planned", "force_majeure", "excused"):
-        if not event.concerns(device):
+        if not any(event.concerns(each) for each in concerned):
             continue
         window = shared(failed, [(event.start, event.end)])
         if event.type != "planned":

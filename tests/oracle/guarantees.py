@@ -121,7 +121,7 @@ def judge(book: Book, chapter: Chapter, record: Record, guarantee: Terms, device
     pieces, idle = state_of(chapter, guarantee, device)
     served = without(service_time(book.terms, guarantee, *in_force(chapter, device)), idle)
     failed = outages(pieces, served, guarantee)
-    reasons = excuses(book, record, (guarantee, device), failed)
+    reasons = excuses(book, chapter, record, (guarantee, device), failed)
     excused = joined(*(spans for _, spans in reasons))
     unknown = shared(spans_of(pieces, None), served)
     left_out = length(unknown) if unknown_is_excluded(guarantee) else 0
@@ -137,7 +137,8 @@ def judge(book: Book, chapter: Chapter, record: Record, guarantee: Terms, device
         watched=length(served) - length(unseen),
     )
     silent = without(unknown, failed)
-    intervals = labelled(failed, reasons, "down", "excused") + labelled(silent, cut_off, "unknown", "unknown")
+    first_only = [(why, without(spans, joined(*(s for _, s in cut_off[:n])))) for n, (why, spans) in enumerate(cut_off)]
+    intervals = labelled(failed, reasons, "down", "excused") + labelled(silent, first_only, "unknown", "unknown")
     return Judged(guarantee, device, figures, sorted(intervals, key=lambda interval: interval[:2]))
 
 

@@ -19,14 +19,14 @@ def maintenance_breaches(book: Book, name: str, rule: Terms) -> Spans:
     end = book.chapters[-1].end
     days = device_days(book.terms, device(book.terms, name))
     since = midnight_ms(days.first, book.terms["timezone"])
-    events = [e for e in counting(book.events, "serviced", "access_refused") if e.concerns(name)]
+    events = [e for e in counting(book.events, "serviced", "access_refused") if e.concerns(name) and e.start >= since]
     serviced = [event.start for event in events if event.type == "serviced"]
     if rule["by"] == "provider":
         refused = [event.start for event in events if event.type == "access_refused"]
-        return joined((start, min([s for s in serviced if s >= start], default=end)) for start in refused)
+        return joined((start, min([s for s in serviced if s > start], default=end)) for start in refused)
     gains = gains_of(book, name, rule)
     breaches = []
-    begins = [max((s for s in serviced if s < since), default=None), *sorted(s for s in serviced if s >= since)]
+    begins = [None, *sorted(serviced)]
     for index, last in enumerate(begins):
         until = begins[index + 1] if index + 1 < len(begins) else end
         due = due_after(book, rule, gains, (last, since))

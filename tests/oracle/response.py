@@ -36,7 +36,7 @@ def incidents(book: Book, guarantee: Terms, device: str) -> list[Incident]:
     for opened in sorted(opens):
         if found and (found[-1].closed is None or found[-1].closed > opened):
             continue
-        later = [max(start, opened) for start, end in closes if end > opened + 1]
+        later = [max(start, opened + 1) for start, end in closes if end > opened + 1]
         found.append(Incident(opened, min(later, default=None)))
     return found
 
@@ -72,9 +72,9 @@ def judge_response(
     """Let the incidents of a device run through one period, after all periods before."""
     guarantee, device = promise
     served = service_time(book.terms, guarantee, *in_force(chapter, device))
-    live = [i for i in running if i.opened < chapter.end and (i.closed is None or i.closed > chapter.start)]
+    live = [i for i in running if i.opened < chapter.end and (i.closed is None or i.closed >= chapter.start)]
     times = [shared(served, [(i.opened, chapter.end if i.closed is None else i.closed)]) for i in live]
-    reasons = excuses(book, record, promise, joined(*times))
+    reasons = excuses(book, chapter, record, promise, joined(*times))
     excused = joined(*(spans for _, spans in reasons))
     within = duration_ms(guarantee["response"]["within"])
     owed, beyond, elapsed = Fraction(0), [], 0
