@@ -19,7 +19,7 @@ from contracts.metering import opening_devices
 from contracts.periods import Period, period_named, periods_until
 from contracts.readings import Clock, Ints, Judged, judge
 from contracts.state import state_document
-from contracts.statement import Input, draft, holidays_of, meter_period
+from contracts.statement import Holidays, Input, draft, holidays_of, meter_period
 from contracts.table import Table
 from contracts.terms import Terms
 from contracts.told import decisions_of
@@ -34,6 +34,33 @@ class Outcome:
     closing: State
 
 
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """A period's statement and closing state before any evidence of it is written."""
+
+    document: dict[str, Any]
+    closing: State
+    metered: list[Metered]
+    holidays: Holidays
+
+    def closing_part(self, terms: Terms) -> Part:
+        """The closing state as the evidence holds it."""
+        return Part("closing.json", readable(state_document(terms, self.closing)))
+
+
+def reckon(contract: Contract, period: Period, opening: State, given: Input, *, status: str) -> Reckoned:
+    """Measure and price one period from its opening state."""
+    terms = contract.terms
+    holidays = holidays_of(terms, period) if given.holidays is None else given.holidays
+    metered, devices = meter_period(terms, period, opening, given)
+    document, carried = draft(
+        contract, period, metered, opening.carried, given.docket, status=status, holidays=holidays
+    )
+    reckoned = Reckoned(document, State(period.span.end, devices, carried), metered, holidays)
+    document["closing_state_sha256"] = sha256(reckoned.closing_part(terms).data)
+    return reckoned
+
+
 def compute_period(
     contract: Contract,
     period: Period,
@@ -41,55 +68,59 @@ def compute_period(
     given: Input,
     *,
     status: str,
-    keep: Callable[[Part], None],
+    keep: Callable[[Part], None] | None,
     cut: dict[str, Any] | None = None,
     tzdata: str | None = None,
 ) -> Outcome:
     """The statement of one period and its evidence, each part of which is handed to `keep` as it is made.
 
-    `cut` names the journal position up to which readings are in; `tzdata` is the version of the time zone rules to
-    name, where it is not the one in use.
+    Without `keep` no evidence is made. `cut` names the journal position up to which readings are in; `tzdata` is the
+    version of the time zone rules to name, where it is not the one in use.
     """
+    reckoned = reckon(contract, period, opening, given, status=status)
+    document = reckoned.document
+    if keep is not None:
+        head, manifest = _evidence(contract, period, opening, given, reckoned, keep, cut, tzdata or tzdata_version())
+        keep(head)
+        document["evidence"] = {
+            "root_sha256": sha256(head.data),
+            "parts": manifest.reading_parts,
+            "readings": manifest.readings,
+            "events": manifest.events,
+            "locator": Entry.of(head).document()["locator"],
+        }
+    document["input"] = cut
+    return Outcome(document, reckoned.closing)
+
+
+def _evidence(
+    contract: Contract,
+    period: Period,
+    opening: State,
+    given: Input,
+    reckoned: Reckoned,
+    keep: Callable[[Part], None],
+    cut: dict[str, Any] | None,
+    tzdata: str,
+) -> tuple[Part, Manifest]:
+    """Make every part of the evidence but the header, which lists them and is given back with their manifest."""
     terms = contract.terms
-    holidays = holidays_of(terms, period) if given.holidays is None else given.holidays
-    metered, devices = meter_period(terms, period, opening, given)
-    document, carried = draft(
-        contract, period, metered, opening.carried, given.docket, status=status, holidays=holidays
-    )
-    closing = State(period.span.end, devices, carried)
-    closing_part = Part("closing.json", readable(state_document(terms, closing)))
     lines = [json.dumps(event, ensure_ascii=False, sort_keys=True) for event in event_documents(given)]
     manifest = Manifest(events=len(lines))
     opening_part = Part("opening.json", readable(state_document(terms, opening)))
     events_part = Part("events.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    for part in (opening_part, closing_part, events_part):
+    for part in (opening_part, reckoned.closing_part(terms), events_part):
         keep(manifest.take(part))
     inside = {key: _inside(judged, period) for key, judged in given.judged.items()}
-    for part in reading_parts(terms, period, inside, flagged_times(terms, metered, inside)):
+    for part in reading_parts(terms, period, inside, flagged_times(terms, reckoned.metered, inside)):
         keep(manifest.take(part))
-    late = {(each.device.id, channel): counts.late for each in metered for channel, counts in each.counts.items()}
-    rejected = {(each.device.id, channel): count for each in metered for channel, count in each.refused.items()}
-    head = header(
-        contract,
-        period,
-        manifest,
-        cut=cut,
-        tzdata=tzdata or tzdata_version(),
-        holidays=holidays,
-        late=late,
-        rejected=rejected,
-    )
-    keep(head)
-    document["closing_state_sha256"] = sha256(closing_part.data)
-    document["evidence"] = {
-        "root_sha256": sha256(head.data),
-        "parts": manifest.reading_parts,
-        "readings": manifest.readings,
-        "events": manifest.events,
-        "locator": Entry.of(head).document()["locator"],
-    }
-    document["input"] = cut
-    return Outcome(document, closing)
+    devices = reckoned.metered
+    late = {(each.device.id, channel): counts.late for each in devices for channel, counts in each.counts.items()}
+    rejected = {(each.device.id, channel): count for each in devices for channel, count in each.refused.items()}
+    holidays = reckoned.holidays
+    return header(
+        contract, period, manifest, cut=cut, tzdata=tzdata, holidays=holidays, late=late, rejected=rejected
+    ), manifest
 
 
 def event_documents(given: Input) -> Iterable[dict[str, Any]]:
@@ -125,9 +156,7 @@ def compute(
     state = State(first.span.start, devices)
     for past in earlier:
         given = Input(judged, docket=docket.touching(past.span))
-        metered, devices = meter_period(terms, past, state, given)
-        _, carried = draft(contract, past, metered, state.carried, given.docket, status="computed")
-        state = State(past.span.end, devices, carried)
+        state = reckon(contract, past, state, given, status="computed").closing
     refused = table.refused_in(period.span.start, period.span.end)
     given = Input(judged, refused, docket=docket.touching(period.span))
     return compute_period(contract, period, state, given, status="computed", keep=keep).document

@@ -127,6 +127,8 @@ class Docket:
             return "discarded"
         if event.id in self.contested:
             return "contested"
+        if self.confirmed(event):
+            return "accepted"
         if not event.is_claim:
             return "stated"
         return "claimed by provider" if event.side == "provider" else "claimed by customer"

@@ -126,21 +126,7 @@ def draft(
     settled = settle(facts, sides, charges)
     lines = [*charges, *settled.lines, *settlement_lines(terms, docket)]
     document = {
-        "schema": SCHEMA,
-        "contract": terms.id,
-        "version": terms.version,
-        "terms_sha256": contract.sha256,
-        "number": None,
-        "previous_sha256": None,
-        "status": status,
-        "issued_at": None,
-        "period": {
-            "name": period.name,
-            "start": rfc3339(period.span.start),
-            "end": rfc3339(period.span.end),
-            "timezone": period.timezone,
-        },
-        "currency": terms.currency,
+        **_head(contract, period, status),
         "usage": [row.row for row in usage],
         "guarantees": [promise_row(facts, each) for each in sides.promises],
         "obligations": [duty_row(each) for each in sides.duties],
@@ -182,6 +168,23 @@ def settlement_lines(terms: Terms, docket: Docket) -> Iterator[dict[str, Any]]:
                 "coverage": None,
                 "because": [{"event": event.id, "period": event.period}],
             }
+
+
+def _head(contract: Contract, period: Period, status: str) -> dict[str, Any]:
+    """What a statement is of; its number, its place in the chain and its time of issue come with the seal."""
+    start, end = rfc3339(period.span.start), rfc3339(period.span.end)
+    return {
+        "schema": SCHEMA,
+        "contract": contract.terms.id,
+        "version": contract.terms.version,
+        "terms_sha256": contract.sha256,
+        "number": None,
+        "previous_sha256": None,
+        "status": status,
+        "issued_at": None,
+        "period": {"name": period.name, "start": start, "end": end, "timezone": period.timezone},
+        "currency": contract.terms.currency,
+    }
 
 
 def total_of(terms: Terms, lines: list[dict[str, Any]]) -> str:

@@ -102,7 +102,7 @@ class Closer:
         """The final periods of a contract in order."""
         return known_periods(self.ledger.all(contract_id), self.of_statement, self.folder)
 
-    def restatement(self, contract_id: str, cut: int, keep: KeepPart = lambda *_: None) -> Restatement:
+    def restatement(self, contract_id: str, cut: int, keep: KeepPart | None = None) -> Restatement:
         """What later data up to a journal position makes of a contract's final periods."""
         issued = self.ledger.all(contract_id)
         return restate(self.store, issued, self.finals(contract_id), cut, keep)

@@ -7,6 +7,7 @@ by it, are computed again; the statement that closes next carries the difference
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,12 @@ def known_periods(
 
 
 def restate(
-    store: BlockStore, issued: list[Issued], finals: list[Final], cut: int, keep: KeepPart = lambda *_: None
+    store: BlockStore, issued: list[Issued], finals: list[Final], cut: int, keep: KeepPart | None = None
 ) -> Restatement:
     """Compute again every final period that differs by what is in the journal up to `cut`.
 
     `keep` is given each part of the evidence of a period that is computed again, with the period's name, whether it
-    turns out to differ or not.
+    turns out to differ or not; without it no evidence is made, and the figures are for looking at only.
     """
     since = issued[-1].document["input"]["batch"] if issued else cut
     if cut <= since:
@@ -145,14 +146,10 @@ def _other_beginning(final: Final, now: Source, then: Source) -> State | None:
     return None if first == second else states[0]
 
 
-def _again(final: Final, opening: State, now: Source, keep: KeepPart) -> Outcome:
+def _again(final: Final, opening: State, now: Source, keep: KeepPart | None) -> Outcome:
     given = now.period(final.period)
     given = replace(given, docket=_timely(given, final, now))
-    name = final.period.name
-
-    def keep_part(part: Part) -> None:
-        keep(name, part)
-
+    keep_part = partial(keep, final.period.name) if keep is not None else None
     return compute_period(final.contract, final.period, opening, given, status="restated", keep=keep_part)
 
 
