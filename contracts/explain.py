@@ -138,7 +138,8 @@ def _balances(document: Document) -> list[str]:
 def _usage(told: Told) -> list[str]:
     document, terms = told.document, told.terms
     if not document["usage"]:
-        return ["USAGE", "Nothing is measured under this contract."] if not terms.meters else []
+        nothing = not (terms.meters or terms.guarantees or terms.obligations)
+        return ["USAGE", "Nothing is measured under this contract."] if nothing else []
     off = any(Decimal(row["off_quality"]) for row in document["usage"])
     head = ["meter", "device", "quantity", "unit", *(["off quality"] if off else []), "register", "known", "gaps"]
     rows = [_usage_row(row, off) for row in document["usage"]]

@@ -15,6 +15,7 @@ import pytest
 from contracts.canonical import readable
 from contracts.compute import compute
 from contracts.contract import read_contract
+from contracts.event_text import read_events
 from contracts.evidence import COLUMNS, pack
 from contracts.explain import statement_text
 from contracts.table import read_table
@@ -66,6 +67,28 @@ def test_the_worked_figures_add_up(worked: Worked) -> None:
     assert f"that makes {subscription + overage} EUR" in said
     unknown_ms = 7 * 24 * 3_600_000 - worked.document["usage"][0]["known_ms"]
     assert f"Of the week's 168 hours, {unknown_ms // 3_600_000} are unknown" in said
+
+
+def test_the_truck_worked_out_is_what_the_product_says() -> None:
+    """The truck's month, from the terms, readings and events of that page: its statement, its table, its figures."""
+    contract = read_contract(BILL.blocks("yaml")[1].text, "truck.yaml")
+    events, problems = read_events(BILL.blocks("json")[0].text, "events.json", contract.terms)
+    assert problems == []
+    document = compute(contract, read_table(BILL.blocks("csv")[1].text, "truck.csv"), "2026-01", events=events)
+    assert BILL.blocks("text")[1].text in statement_text(document, contract.terms)
+    *steps, total = tables(BILL.section("A month of a truck, worked out"))[0]
+    (found,) = document["guarantees"]
+    down = sum(Decimal(row[3]) for row in steps if row[3])
+    assert total[3] == f"**{down}**"
+    service, agreed, excused, silent = (found[f"{name}_ms"] for name in ("service", "agreed", "excused", "unknown"))
+    said = " ".join(BILL.section("A month of a truck, worked out").split())
+    hours = [Decimal(ms) / 3_600_000 for ms in (service, excused, silent, agreed)]
+    assert "{} hours less {} excused and {} unknown are {} agreed hours".format(*hours) in said
+    assert f"In {(hours[3] - down).normalize():f} of them the truck could drive: {found['percent']} %" in said
+    assert Decimal(found["down_ms"]) == down * 3_600_000
+    without = f"{100 * (hours[0] - hours[2] - down - hours[1]) / (hours[0] - hours[2]):.10f}"
+    assert f"Had nothing been excused, it would have been {without[:7]} %" in said
+    assert document["lines"][1]["amount"] == "-245.00"
 
 
 def signed(worked: Worked, keys: Path) -> list[Path]:
