@@ -1,6 +1,7 @@
 """The golden cases: a folder each, with `terms.yaml`, `readings.csv` and the `statement.json` they must give.
 
-The readings are few enough to work through with a pencil; `test_golden` does, and says how each figure comes about.
+Where people said something, `events.yaml` holds it. The readings are few enough to work through with a pencil;
+`test_golden` and `test_two_sided` do, and say how each figure comes about.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,32 @@ from typing import Any
 from contracts.canonical import readable
 from contracts.compute import compute
 from contracts.contract import read_contract
+from contracts.event_text import read_events
+from contracts.events import Event
 from contracts.table import read_table
+from contracts.terms import Terms
 
 FOLDER = Path(__file__).parent
+
+TWO_SIDED = {
+    "uptime_exact": "2026-01",
+    "uptime_millisecond": "2026-01",
+    "silence": "2026-01",
+    "excuse_worked": "2026-01",
+    "outage_over_midnight": "2026-02",
+    "level_while": "2026-01-05",
+    "redundant": "2026-01-05",
+    "response": "2026-02",
+    "obligations": "2026-01",
+    "bonus": "2026-01",
+    "earn_back": "2026-04",
+    "instead_of": "2026-01",
+    "rolling_cap": "2026-04",
+    "gain_share": "2026-01",
+    "contested": "2026-01",
+    "quarter": "2026-03",
+}
+"""Cases of promises, worked out in `test_two_sided`; the others in `test_golden`."""
 
 PERIODS = {
     "flat": "2026-02",
@@ -29,6 +53,7 @@ PERIODS = {
     "week": "2026-W44",
     "day": "2026-10-04",
     "yen": "2026-Q1",
+    **TWO_SIDED,
 }
 
 
@@ -48,13 +73,28 @@ class Case:
         """One of its files."""
         return (FOLDER / self.name / file).read_text(encoding="utf-8")
 
-    def document(self) -> dict[str, Any]:
+    @property
+    def files(self) -> set[str]:
+        """What its folder holds."""
+        events = (FOLDER / self.name / "events.yaml").exists()
+        return {"terms.yaml", "readings.csv", "statement.json"} | ({"events.yaml"} if events else set())
+
+    def events(self, terms: Terms) -> tuple[Event, ...]:
+        """What people said; nothing where there is no file of it."""
+        if "events.yaml" not in self.files:
+            return ()
+        found, problems = read_events(self.text("events.yaml"), f"{self.name}/events.yaml", terms)
+        assert not problems, problems
+        return found
+
+    def document(self, period: str | None = None) -> dict[str, Any]:
         """The statement as it is computed now, without what depends on the release of the time zone rules.
 
         The evidence's header names that release, so its digest and sums change with it; no figure does.
         """
         agreed = read_contract(self.text("terms.yaml"), f"{self.name}/terms.yaml")
-        statement = compute(agreed, read_table(self.text("readings.csv"), f"{self.name}/readings.csv"), self.period)
+        table = read_table(self.text("readings.csv"), f"{self.name}/readings.csv")
+        statement = compute(agreed, table, period or self.period, events=self.events(agreed.terms))
         for release in ("root_sha256", "locator"):
             del statement["evidence"][release]
         return statement
