@@ -63,9 +63,12 @@ def _reason(told: Told, kind: str, lines: Sequence[Row]) -> str:
     if kind == "use":
         return _use(lines)
     if kind == "bonus":
-        return f"for doing better than promised: {title}{_figures(told, lines)}"
+        return f"as a bonus for {title}{_figures(told, lines)}"
     if kind in ("credit", "surcharge"):
+        rows = [told.promise_of(line) for line in lines]
         said = f"the {'provider' if kind == 'credit' else 'customer'} did not keep {title}"
+        if any(row and row["met"] is not False for row in rows):
+            said = f"{title} came below a level that brings a credit,"  # terms may give credits above the target
         if _sum(lines):
             return f"because {said}{_figures(told, lines)}"
         return f"although {said}{_devices(lines)}: {lines[0]['derivation'][-1]['text']}"
@@ -113,16 +116,27 @@ def _promises(told: Told) -> Iterator[str]:
         for side, verdicts in sides.items():
             counts = [f"{verdicts.count(each)} {each}" for each in _VERDICTS if each in verdicts]
             yield from [f"Promises of the {side}: {', '.join(counts)}."] if counts else []
-    for row in told.document["obligations"]:
-        excused = {name: lasting(ms) for name, ms in excused_by(told, row).items()}
-        if excused:
-            times = {*excused.values()} if len({*excused.values()}) == 1 else ()
-            each = times or (f"{time} of “{told.title(name)}”" for name, time in excused.items())
-            yield f"The customer did not keep “{row['title']}”, which excuses the provider for {' and '.join(each)}."
+    yield from _excuses(told)
     contested = sum(row["standing"] == "contested" for row in told.document["events"])
     if contested:
         one = contested == 1
         yield f"{contested} {'event is' if one else 'events are'} contested and {'does' if one else 'do'} not count."
+
+
+def _excuses(told: Told) -> Iterator[str]:
+    """Which broken obligations excuse the provider, and for how long."""
+    by_duty: dict[str, list[tuple[str, list[str]]]] = {}
+    for row in told.document["obligations"]:
+        excused = {name: lasting(ms) for name, ms in excused_by(told, row).items()}
+        if excused:
+            same = len({*excused.values()}) == 1
+            each = [time if same else f"{time} of “{told.title(name)}”" for name, time in excused.items()]
+            by_duty.setdefault(row["id"], []).append((row["device"], each[:1] if same else each))
+    for duty, found in by_duty.items():
+        devices = ", ".join(device for device, _ in found) if len(found) <= FEW else f"{len(found)} devices"
+        how_long = f"for {' and '.join(found[0][1])}" if len(found) == 1 else "there"
+        said = f"The customer did not keep “{told.title(duty)}” on {devices}"
+        yield f"{said}, which excuses the provider {how_long}."
 
 
 def _verdicts(rows: Sequence[Row]) -> list[str]:

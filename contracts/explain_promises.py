@@ -170,7 +170,8 @@ def _of_guarantee(told: Told, row: Row) -> Iterator[str]:
     elif row["down_ms"] or row["excused_ms"] or row["unknown_ms"]:
         yield from filled(_times(told, row), _INDENT)
     silent = [each for each in intervals if each["state"] == "unknown"]
-    for found, most in (([each for each in intervals if each not in silent], FEW), (silent, FEW // 2)):
+    known = [each for each in intervals if each not in silent]
+    for found, most in ((known, FEW // 2 if row["met"] else FEW), (silent, FEW // 2)):
         yield from _few([_stretch(told, _state(told, row, each), each, _why(told, row, each)) for each in found], most)
 
 

@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.adjusting import adjusted, adjustments, stated
-from contracts.contract import Contract
+from contracts.contract import Contract, read_contract
 from contracts.explain import statement_text
 from contracts.figures import grouped, lasting
 from contracts.layout import WIDTH, apart, filled, moment, stretch, table
 from tests.contracts.promised import Changes, lived, promising
+from tests.oracle.dirty_rows import csv_of
+from tests.oracle.product import compute_from_texts
+from tests.oracle.two_sided import case_of
 
 UPTIME = """
 guarantees:
@@ -121,6 +124,25 @@ def test_several_devices_share_a_reason() -> None:
     assert "−20.00 EUR because the provider did not keep “The press can run” on m1, m2" in text
 
 
+def test_a_credit_above_the_target_is_not_called_a_promise_broken() -> None:
+    """Terms may give credits for less than the best though the target is met; nobody is said to have broken a word."""
+    agreed = promising(UPTIME.replace("target: 99", "target: 98"))
+    text = printed(agreed, OUT)
+    assert "−10.00 EUR because “The press can run” came below a level that brings a credit, on m1: 98.3198 %" in text
+    assert "Every promise was kept." in text
+    assert "costs the provider 10.00 EUR" in text
+
+
+def test_an_obligation_broken_on_several_devices_is_named_once() -> None:
+    """One sentence for one obligation, with the devices."""
+    duty = "obligations: [{id: rest, title: Keep it at rest, limit: {channel: load, is: 0}, "
+    agreed = promising(UPTIME + duty + "consequence: {excuse: [uptime]}}]", devices="[{id: m1}, {id: m2}]")
+    load = {"2025-12-31T00:00": 0, "01-12T10:00": 1, "01-12T11:00": 0}
+    text = printed(agreed, {**OUT, "load": load, "m2/up": OUT["up"], "m2/load": load})
+    assert text.count("The customer did not keep") == 1
+    assert "did not keep “Keep it at rest” on m1, m2, which excuses the provider there." in text
+
+
 # --- promises -------------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +189,7 @@ obligations:
     assert "not available 2026-01-12 14:00 to 21:30, 7 h 30 min" in text
     assert "overdue 2026-01-11 00:00 to 2026-01-12 14:00, 38 h" in text
     assert "excuses the provider for 5 h of “The press can run”" in text
-    assert "which excuses the provider for 5 h." in text
+    assert "did not keep “Have it serviced every ten days” on m1, which excuses the provider for 5 h." in text
 
 
 HELD = """
@@ -352,6 +374,18 @@ def test_no_line_is_wider_than_the_page(long: str) -> None:
     statement = lived(agreed, {**OUT, "pages": {"01-01T00:00": 1, "01-02T00:00": 123456789}}, events)
     for document in spread(statement, long.strip()):
         assert "owes" in text_of(agreed, document)
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 10))
+def test_any_two_sided_statement_can_be_read(seed: int) -> None:
+    """Whatever was agreed, reported and said: it prints, keeps to the page, and shows each amount and each verdict."""
+    case = case_of(seed)
+    statement = compute_from_texts(case.terms, csv_of(case.rows), case.period, case.events_text())
+    text = text_of(read_contract(case.terms, "terms.yaml"), statement)
+    assert all(f"{grouped(Decimal(line['amount']))} {statement['currency']}" in text for line in statement["lines"])
+    head, *rows = section(text, "WHAT BOTH SIDES PROMISED")
+    verdicts = [row["met"] for row in (*statement["guarantees"], *statement["obligations"])]
+    assert sum(row[head.index("kept?") :].startswith("not kept") for row in rows) == verdicts.count(False)
 
 
 WORDS = st.text(st.sampled_from("abc é—12 ,%"), max_size=160)
