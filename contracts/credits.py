@@ -24,7 +24,7 @@ LineKey = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class Basis:
     """The part of each charge line that a percentage is of, exactly."""
 
     parts: Mapping[LineKey, Fraction]
@@ -35,7 +35,7 @@ class Base:
         return max(Fraction(0), sum(self.parts.values(), Fraction(0)))
 
 
-def base_of(lines: Iterable[Line], charges: Sequence[str], device: str | None, share: Fraction) -> Base:
+def basis_of(lines: Iterable[Line], charges: Sequence[str], device: str | None, share: Fraction) -> Basis:
     """The rounded lines of the named charges: a device's own, and its share, by days in force, of those of all.
 
     For the contract as a whole (None), all of them.
@@ -45,7 +45,7 @@ def base_of(lines: Iterable[Line], charges: Sequence[str], device: str | None, s
         if line["id"] in charges and (device is None or line["device"] in (None, device)):
             part = share if device is not None and line["device"] is None else Fraction(1)
             parts[line["id"], line["device"]] = Fraction(line["amount"]) * part
-    return Base(parts)
+    return Basis(parts)
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Credit:
     promise: Guarantee
     device: str | None
     exact: Fraction
-    base: Base
+    base: Basis
     whole: Fraction
     steps: list[Step] = field(default_factory=list)
     because: list[dict[str, Any]] = field(default_factory=list)
@@ -78,7 +78,7 @@ def tier_met(agreed: Credits, share: Fraction) -> Decimal | None:
 
 
 def from_tiers(
-    terms: Terms, promise: Guarantee, device: str | None, share: Fraction, base: Base, whole: Fraction
+    terms: Terms, promise: Guarantee, device: str | None, share: Fraction, base: Basis, whole: Fraction
 ) -> Credit | None:
     """The credit of a percentage missed; `whole` is the base over the time it is measured, mostly the period."""
     assert promise.credits is not None, "called where credits are agreed"

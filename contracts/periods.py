@@ -179,7 +179,7 @@ def earlier_periods(terms: Terms, period: Period) -> list[Period]:
 def rfc3339(ms: int) -> str:
     """A moment as a statement writes it: UTC with milliseconds."""
     seconds, rest = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
+    return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]}.{rest:03d}Z"
 
 
 def _anchored(year: int, month: int, anchor: int) -> date:

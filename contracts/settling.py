@@ -13,10 +13,10 @@ from typing import Any
 
 from contracts.carried import Carried, Claim, Past, Promised, Window
 from contracts.credits import (
-    Base,
+    Basis,
     Credit,
     Line,
-    base_of,
+    basis_of,
     choose_largest,
     credit_line,
     from_tiers,
@@ -45,7 +45,7 @@ class Settled:
 
 def settle(facts: Facts, sides: Sides, charges: list[Line]) -> Settled:
     """Put what became of both sides' promises into money, on the period's charge lines."""
-    bases = {_place(each): _bases(facts, each, charges) for each in sides.promises}
+    bases = {_place(each): _basis(facts, each, charges) for each in sides.promises}
     owed = [credit for each in sides.promises for credit in _credit(facts, each, bases[_place(each)])]
     for credit in owed:
         _take_away(sides.duties, credit)
@@ -70,12 +70,12 @@ def settle(facts: Facts, sides: Sides, charges: list[Line]) -> Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bases:
+class _Basis:
     """What a guarantee's credits and its bonus are of: the period's lines, and the sums over its quarter or year."""
 
-    credit: Base
+    credit: Basis
     credit_whole: Fraction
-    bonus: Base
+    bonus: Basis
     bonus_whole: Fraction
 
 
@@ -83,18 +83,18 @@ def _place(promise: Promise) -> Promised:
     return promise.promise.id, promise.device or WHOLE
 
 
-def _bases(facts: Facts, each: Promise, charges: list[Line]) -> _Bases:
+def _basis(facts: Facts, each: Promise, charges: list[Line]) -> _Basis:
     whole_days = sum(view.days for view in facts.views)
     days = next((view.days for view in facts.views if view.device == each.device), whole_days)
     share = Fraction(days, whole_days) if whole_days else Fraction(1)
     agreed, bonus = each.promise.credits, each.promise.bonus
-    one = base_of(charges, agreed.of if agreed else (), each.device, share)
-    other = base_of(charges, bonus.of if bonus else (), each.device, share)
+    one = basis_of(charges, agreed.of if agreed else (), each.device, share)
+    other = basis_of(charges, bonus.of if bonus else (), each.device, share)
     before = facts.carried.windows.get(_place(each), Window()) if each.promise.over else Window()
-    return _Bases(one, before.credit_base + one.total, other, before.bonus_base + other.total)
+    return _Basis(one, before.credit_base + one.total, other, before.bonus_base + other.total)
 
 
-def _credit(facts: Facts, each: Promise, bases: _Bases) -> Iterator[Credit]:
+def _credit(facts: Facts, each: Promise, bases: _Basis) -> Iterator[Credit]:
     """The credit that a promise missed brings, before anything takes it away."""
     agreed = each.promise.credits
     if agreed is None:
@@ -123,7 +123,7 @@ def _by_the_hour(facts: Facts, each: Promise) -> Credit | None:
     late = [incident for incident in each.incidents if incident.beyond_ms]
     if not late:
         return None
-    credit = Credit(each.promise, each.device, sum((one.credit for one in late), Fraction(0)), Base({}), Fraction(0))
+    credit = Credit(each.promise, each.device, sum((one.credit for one in late), Fraction(0)), Basis({}), Fraction(0))
     for incident in late:
         text = f"incident of {moment(rfc3339(incident.opened), zone(facts.terms.timezone))}"
         text += f", at most {money(agreed.cap, facts.terms.currency)}" if agreed.cap is not None else ""
@@ -193,7 +193,7 @@ def _surcharges(facts: Facts, duties: list[Duty]) -> Iterator[Line]:
         yield promise_line(terms, duty.duty, duty.device, "surcharge", amount, steps, None, because)
 
 
-def _bonus(facts: Facts, sides: Sides, each: Promise, bases: _Bases) -> Iterator[Line]:
+def _bonus(facts: Facts, sides: Sides, each: Promise, bases: _Basis) -> Iterator[Line]:
     """A bonus, only where nearly all is known and the provider missed nothing else on that device."""
     agreed, share = each.promise.bonus, each.figures.share
     if agreed is None or share is None or not each.decided or share * 100 < Fraction(agreed.at_least):
@@ -253,7 +253,7 @@ def _earned(facts: Facts, each: Promise, agreed: EarnBack, claim: Claim) -> Line
 
 
 def _history(
-    facts: Facts, sides: Sides, bases: Mapping[Promised, _Bases], given: Mapping[Promised, Decimal]
+    facts: Facts, sides: Sides, bases: Mapping[Promised, _Basis], given: Mapping[Promised, Decimal]
 ) -> dict[Promised, tuple[Past, ...]]:
     """Bases and credits of the last twelve months, of the guarantees whose credits have a rolling cap."""
     limit = len(earlier_periods(facts.terms, facts.period)) + 1
@@ -267,7 +267,7 @@ def _history(
     return found
 
 
-def _windows(sides: Sides, bases: Mapping[Promised, _Bases]) -> dict[Promised, Window]:
+def _windows(sides: Sides, bases: Mapping[Promised, _Basis]) -> dict[Promised, Window]:
     """Quarters and years that go on, as far as they have come."""
     found = {}
     for each in sides.promises:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.credits import Base, Credit, Line, LineKey, choose_largest, round_within, tier_met
+from contracts.credits import Basis, Credit, Line, LineKey, choose_largest, round_within, tier_met
 from contracts.promises import Credits, Guarantee
 from tests.contracts.promised import BASE, amounts, lived, promising, texts
 from tests.contracts.samples import terms
@@ -50,7 +50,7 @@ def lines_and_credits(draw: st.DrawFn) -> tuple[dict[LineKey, Fraction], list[Cr
     for place in range(draw(st.integers(1, 5))):
         keys = draw(st.sets(st.sampled_from(KEYS), min_size=1))
         share = Fraction(draw(st.integers(1, 3)), 3)
-        base = Base({key: lines[key] * (share if key[1] is None else 1) for key in sorted(keys, key=str)})
+        base = Basis({key: lines[key] * (share if key[1] is None else 1) for key in sorted(keys, key=str)})
         exact = base.total * draw(st.integers(0, 100)) / 100
         owed.append(Credit(promise(f"g{place}"), "m1", exact, base, base.total))
     return lines, owed
@@ -84,7 +84,7 @@ def test_the_later_in_the_file_gives_way() -> None:
     """Two guarantees give back 80 % each of the same rent: the second only what is left."""
     line = rows({("rent", "m1"): Fraction(100)})
     owed = [
-        Credit(promise(name), "m1", Fraction(80), Base({("rent", "m1"): Fraction(100)}), Fraction(100)) for name in "ab"
+        Credit(promise(name), "m1", Fraction(80), Basis({("rent", "m1"): Fraction(100)}), Fraction(100)) for name in "ab"
     ]
     round_within(AGREED, owed, line)
     assert [credit.amount for credit in owed] == [Decimal("80.00"), Decimal("20.00")]
@@ -100,7 +100,7 @@ def test_only_the_largest_stands_where_one_is_instead_of_others(
 ) -> None:
     """Of equal ones the first in the file; another device's credits are not touched."""
     names = [promise("a"), promise("b"), promise("c", ("a", "b"))]
-    base = Base({("rent", "m1"): Fraction(100)})
+    base = Basis({("rent", "m1"): Fraction(100)})
     owed = [Credit(one, "m1", Fraction(exact), base, Fraction(100)) for one, exact in zip(names, exacts, strict=True)]
     other = Credit(names[0], "m2", Fraction(2), base, Fraction(100))
     choose_largest([*owed, other])
@@ -116,7 +116,7 @@ def missed(price: str) -> str:
     return f"guarantees: [{{id: uptime, {agreed}, credits: {price}}}]"
 
 
-def test_cap_percent_is_of_the_base() -> None:
+def test_cap_percent_is_of_what_the_credit_is_of() -> None:
     """A hundred percent agreed, at most 40 of it given."""
     statement = lived(promising(missed("{tiers: [{below: 99, percent: 100}], of: [rent], cap_percent: 40}")), OUT)
     assert amounts(statement, "credit") == [("uptime", "m1", "-40.00")]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.carried import Figures
-from contracts.credits import Base, from_tiers
+from contracts.credits import Basis, from_tiers
 from contracts.excuses import Excuse
 from contracts.guarantees import Kept, measure, together, truth_of
 from contracts.periods import Span
@@ -142,7 +142,7 @@ def owed(case: Case, found: Figures) -> Fraction:
     """The credit before any cap, of 1000."""
     if found.share is None:
         return Fraction(0)
-    credit = from_tiers(AGREED, case.promise, "m1", found.share, Base({}), Fraction(1000))
+    credit = from_tiers(AGREED, case.promise, "m1", found.share, Basis({}), Fraction(1000))
     return credit.exact if credit else Fraction(0)
 
 

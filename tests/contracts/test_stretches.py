@@ -41,7 +41,7 @@ def test_time_covered_twice_counts_once(spans: list[Span]) -> None:
 
 
 @given(pieces(), pieces())
-def test_what_two_sets_have_in_common_is_in_both(one: Stretches, other: Stretches) -> None:
+def test_an_overlap_is_what_is_in_both(one: Stretches, other: Stretches) -> None:
     """Downtime inside an excuse is exactly the time that is both."""
     assert checked(overlap(one, other)) == moments(one) & moments(other)
     edges = {edge for span in (*one, *other) for edge in (span.start, span.end)}

@@ -68,7 +68,7 @@ def parts_of(chapter: Chapter, charges: list[str], device: str | None) -> dict[P
     return parts
 
 
-def base_of(parts: dict[Place, Fraction]) -> Fraction:
+def basis_of(parts: dict[Place, Fraction]) -> Fraction:
     """Return the base that parts of lines make up, never below nothing."""
     return max(Fraction(0), sum(parts.values(), Fraction(0)))
 
@@ -90,7 +90,7 @@ def settled_parts(book: Book, chapter: Chapter, judged: Judged, charges: list[st
     parts: dict[Place, Fraction] = {}
     for each in window_chapters(book, chapter, judged):
         of_period = parts_of(each, charges, judged.device)
-        parts |= of_period if base_of(of_period) else dict.fromkeys(of_period, Fraction(0))
+        parts |= of_period if basis_of(of_period) else dict.fromkeys(of_period, Fraction(0))
     return parts
 
 
@@ -98,7 +98,7 @@ def tiered(book: Book, chapter: Chapter, ledger: Ledger, judged: Judged, figures
     """Return the credit of the lowest tier met, under the guarantee's own caps."""
     guarantee, terms = judged.guarantee, judged.guarantee["credits"]
     promise = (guarantee["id"], judged.device)
-    this = base_of(parts_of(chapter, terms["of"], judged.device))
+    this = basis_of(parts_of(chapter, terms["of"], judged.device))
     ledger.bases[*promise, chapter.number] = this
     share = figures.share
     if share is None or not is_decided(book, chapter, guarantee):
@@ -111,7 +111,7 @@ def tiered(book: Book, chapter: Chapter, ledger: Ledger, judged: Judged, figures
     if "cap_percent" in terms:
         percent = min(percent, percent_of(terms["cap_percent"]))
     parts = settled_parts(book, chapter, judged, terms["of"])
-    amount = percent * base_of(parts)
+    amount = percent * basis_of(parts)
     if "rolling_cap_percent" in terms:
         bases, given = twelve_months(book, chapter, ledger, promise)
         amount = max(Fraction(0), min(amount, percent_of(terms["rolling_cap_percent"]) * bases - given))

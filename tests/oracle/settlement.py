@@ -8,7 +8,7 @@ from tests.oracle.credits import (
     Credit,
     Ledger,
     Promise,
-    base_of,
+    basis_of,
     drawn,
     is_decided,
     only_the_largest,
@@ -114,7 +114,7 @@ def bonuses(book: Book, chapter: Chapter, found: list[Found]) -> list[Line]:
         ]
         seen = figures.coverage is not None and figures.coverage >= ENOUGH_COVERAGE
         if seen and figures.share >= percent_of(bonus["at_least"]) and not failed:
-            exact = percent_of(bonus["percent"]) * base_of(settled_parts(book, chapter, judged, bonus["of"]))
+            exact = percent_of(bonus["percent"]) * basis_of(settled_parts(book, chapter, judged, bonus["of"]))
             promise = (judged.guarantee["id"], judged.device)
             lines.append(line("bonus", promise, in_money(book.terms, exact), figures.coverage))
     return lines
