@@ -86,6 +86,9 @@ def spoiled(luck: Random, rows: list[Row]) -> list[Row]:
         file.pop(luck.randrange(len(file)))
     if luck.random() < 0.3:
         luck.shuffle(file)
+    if luck.random() < 0.3:
+        odd = [-5 * MINUTE, -5 * MINUTE - 1, -HOUR, 3 * HOUR, 2 * DAY, 2 * DAY + 1]
+        file = [replace(row, arrival=row.time + (1000 if luck.random() < 0.95 else luck.choice(odd))) for row in file]
     return file
 
 
@@ -145,6 +148,19 @@ class Witness:
         for _ in range(self.luck.randint(0, 9)):
             self.settle_claim(self.tell(self.luck.choice(kinds), self.side(), time=self.written(self.moment())))
 
+    def tell_settlements(self, lines: list[str]) -> None:
+        """Tell of amounts the parties settled on, some of them accepted."""
+        for _ in range(self.luck.choice([0, 0, 1, 2])):
+            side = self.side()
+            keys = {"period": self.luck.choice(self.stage.periods), "line": self.luck.choice(lines)}
+            keys["amount"] = self.luck.choice([-12, 7])
+            record = self.tell("settlement", side, time=self.stage.start, **keys)
+            moment = self.stage.moment(self.luck)
+            for decider in self.luck.sample(["provider", "customer"], self.luck.randint(0, 2)):
+                verdict = self.luck.choice(["accept", "accept", "accept", "discard"])
+                self.tell("decision", decider, of=record["id"], verdict=verdict, time=moment)
+                moment += HOUR
+
     def settle_claim(self, record: Record) -> None:
         """Let the other side contest a claim, and both decide, now and then."""
         helps = {
@@ -165,6 +181,7 @@ class Witness:
     def tell_of_readings(self, rows: list[Row]) -> None:
         """Tell of readings accepted or discarded, and of a register exchanged."""
         odd = [row for row in rows if row.channel == "register" and row.value in ("0", "3", "20000")]
+        odd += [row for row in rows if row.arrival is not None and not 0 <= row.arrival - row.time <= 2 * DAY]
         for _ in range(self.luck.choice([0, 0, 0, 1, 2])):
             row = self.luck.choice(odd or rows)
             others = {other.value for other in rows if (other.device, other.channel, other.time) == row_identity(row)}
@@ -179,7 +196,7 @@ class Witness:
                 entered=self.stage.end + DAY + len(self.records),
                 **keys,
             )
-        if self.luck.random() < 0.25:
+        if self.luck.random() < 0.35:
             device = self.luck.choice(list(self.stage.devices))
             old, new = self.luck.choice([10, 400, 10_100]), self.luck.choice([0, 7, 10_000])
             channel = self.luck.choice([{}, {"channel": "register"}])

@@ -226,6 +226,7 @@ def contract_text(luck: Random, stage: Stage) -> str:
         "valid": {"from": stage.contract.first, "until": stage.contract.after},
         "period": stage.kind,
         **({"anchor": stage.anchor} if stage.kind == "month" else {}),
+        "corrections": luck.choice(["90d", "2d"]),
         "rounding": luck.choice(["half_up", "half_even"]),
         "devices": [{"id": name, "since": days.first, "until": days.after} for name, days in stage.devices.items()],
         "channels": {

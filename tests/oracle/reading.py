@@ -114,7 +114,7 @@ def judge_rows(terms: Terms, rows: list[Row], events: list[Event]) -> list[Judge
             seen.add(identity)
             fate = "clock" if clock_is_wrong(terms, row) and verdict != "accept" else "standing"
         late = row.arrival is not None and row.time < newest.get(source, row.time)
-        if fate != "clock":
+        if not (fate in ("clock", "standing") and clock_is_wrong(terms, row)):
             newest[source] = max(row.time, newest.get(source, row.time))
         judged.append(Judged(row, ticks, fate, late))
     return judged

@@ -30,8 +30,8 @@ class Incident:
 def incidents(book: Book, guarantee: Terms, device: str) -> list[Incident]:
     """Return every incident of a device up to the end of the last period."""
     rule = guarantee["response"]
-    opens = moments_of(book, rule["from"], device)
-    closes = closing_spans(book, rule["to"], device)
+    opens = [start for start, _ in spans_in_force(book, rule["from"], device, opening=True)]
+    closes = spans_in_force(book, rule["to"], device, opening=False)
     found: list[Incident] = []
     for opened in sorted(opens):
         if found and (found[-1].closed is None or found[-1].closed > opened):
@@ -41,27 +41,23 @@ def incidents(book: Book, guarantee: Terms, device: str) -> list[Incident]:
     return found
 
 
-def moments_of(book: Book, trigger: Terms, device: str) -> list[int]:
-    """Return when incidents would open: at events, or where a condition becomes true."""
-    found = []
-    for chapter in book.chapters:
-        scene = chapter.scene_of(device)
-        if scene is not None and "event" in trigger:
-            told = [e.start for e in counting(book.events, trigger["event"]) if e.concerns(device)]
-            found += [moment for moment in told if scene.start <= moment < scene.end]
-        elif scene is not None:
-            found += rises(scene, trigger)
-    return found
+def spans_in_force(book: Book, trigger: Terms, device: str, *, opening: bool) -> Spans:
+    """Return when a trigger speaks while the device is in force.
 
-
-def closing_spans(book: Book, trigger: Terms, device: str) -> Spans:
-    """Return when incidents would close: the moments of events, or the time a condition is known true."""
-    if "event" in trigger:
-        return [(e.start, e.start + 1) for e in counting(book.events, trigger["event"]) if e.concerns(device)]
+    That is the moment of an event; of a condition, the moment it becomes true, or to close an incident all of the
+    time it is known true.
+    """
     found: Spans = []
     for chapter in book.chapters:
         scene = chapter.scene_of(device)
-        if scene is not None:
+        if scene is None:
+            continue
+        if "event" in trigger:
+            told = [e.start for e in counting(book.events, trigger["event"]) if e.concerns(device)]
+            found += [(moment, moment + 1) for moment in told if scene.start <= moment < scene.end]
+        elif opening:
+            found += [(moment, moment + 1) for moment in rises(scene, trigger)]
+        else:
             found += spans_of(timeline(scene.world, trigger, device, scene.start, scene.end), True)
     return found
 

@@ -50,6 +50,7 @@ def case_of(seed: int) -> TwoSidedCase:
     witness.tell_spans()
     witness.tell_moments()
     witness.tell_of_readings(rows)
+    witness.tell_settlements(["base", "volume"])
     luck.shuffle(witness.records)
     period = stage.periods[-1] if luck.random() < 0.7 else luck.choice(stage.periods)
     return TwoSidedCase(terms, rows, witness.records, period)
