@@ -104,7 +104,9 @@ def event_row(docket: Docket, event: Event) -> Row:
         "side": event.side,
         "reason": event.reason,
         "entered": rfc3339(event.entered),
+        "announced": None if event.announced is None else rfc3339(event.announced),
         "of": event.of,
+        "verdict": event.verdict,
         "standing": docket.standing(event),
         "counts": docket.counts(event),
     }
