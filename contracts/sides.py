@@ -181,8 +181,15 @@ def _promise(
     if guarantee.over is None:
         return Promise(guarantee, device, kept.figures, kept.figures, kept.intervals)
     before = facts.carried.windows.get((guarantee.id, device or WHOLE), Window())
-    decided = facts.over and ends_window(facts.terms, facts.period, MONTHS[guarantee.over])
+    last = ends_window(facts.terms, facts.period, MONTHS[guarantee.over]) or _leaves(facts, device)
+    decided = facts.over and last
     return Promise(guarantee, device, before.figures + kept.figures, kept.figures, kept.intervals, decided)
+
+
+def _leaves(facts: Facts, device: str | None) -> bool:
+    """Is the period the last of the device?"""
+    untils = [each.until for each in facts.terms.devices if each.id == device]
+    return any(until is not None and until <= facts.period.after for until in untils)
 
 
 def _dark(duties: list[Duty], devices: Collection[str]) -> dict[str, Stretches]:
