@@ -187,13 +187,19 @@ def _meter_counter(sight: Sight, name: str, state: MeterState) -> tuple[Totals, 
         steps.flags.append(flag_low(low, STILL_WAITING))
     on, off, unknown, under_way = _gated(sight, name, steps, state)
     known_ms, gaps, in_gap = sight.seen(name, state)
-    opening = state.counting.baseline.ticks if state.counting.baseline else None
-    if opening is None and len(series.ticks):
-        opening = int(series.ticks[0])
+    opening = state.counting.baseline.ticks if state.counting.baseline else _first_read(sight, name, series)
     closing = steps.state.baseline.ticks if steps.state.baseline else None
     flags, breaks = tuple(steps.flags), tuple(steps.breaks)
     totals = Totals(on, off, unknown, known_ms, gaps, flags, breaks, opening, closing)
     return totals, MeterState(steps.state, None, under_way, in_gap)
+
+
+def _first_read(sight: Sight, name: str, series: Series) -> int | None:
+    """The first register of a stretch, as the device or, of an exchanged meter, a person read it."""
+    said = sight.announcements(sight.terms.meters[name].counter or "")
+    read = [(each.time, each.new) for each in said.exchanges]
+    read += zip(series.times[:1].tolist(), series.ticks[:1].tolist(), strict=True)
+    return min(read, key=lambda one: one[0])[1] if read else None
 
 
 def _steps(sight: Sight, name: str, state: MeterState) -> tuple[Steps, Series]:
