@@ -1,17 +1,20 @@
 """Metering: the same totals however a period is cut, and nothing before it is settled or in force."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.judging import Key
-from contracts.metering import DeviceState, advance, begin_period, opening_devices
+from contracts.metering import DeviceState, Stretch, advance, begin_period, opening_devices
 from contracts.meters import Totals
 from contracts.periods import period_named
-from contracts.readings import NO_BOOT, Series
-from contracts.told import Told
+from contracts.readings import NO_BOOT, Decision, Series
+from contracts.stretches import Stretches, united
+from contracts.told import NOTHING_TOLD, Exchange, Told
+from contracts.watch import Watch, by_watch
 from tests.contracts.samples import HOUR, JANUARY, MINUTE, series, terms
 
 AGREED = terms(
@@ -36,6 +39,18 @@ meters:
   faults:   {count: {channel: fault, is: 1}, only_when: flowing}
   alarms:   {count: {channel: fault, is: 1, for: 50m}}
   long:     {duration: {any: [{condition: steady, for: 3h}, {channel: door, is: 1, for: 30m}]}}
+guarantees:
+  - {id: uptime, available_when: sound, target: 99, unknown: excluded}
+  - {id: pressure, level: {condition: flowing, for: 20m}, while: {not: {channel: door, is: 1}}, target: 99}
+obligations:
+  - {id: shut, limit: {channel: door, is: 0}}
+  - {id: online, connected: 95}
+  - {id: by-use, service: {every: 40, of: guarded, by: customer}}
+  - {id: by-good-use, service: {every: 15, of: gated, or_days: 1, by: customer}}
+  - {id: by-hours, service: {every: 2, of: steady, by: customer}}
+  - {id: by-volume, service: {every: 0.2, of: volume, by: customer}}
+  - {id: by-faults, service: {every: 2, of: faults, by: customer}}
+  - {id: by-us, service: {every: 9, of: plain, by: provider}}
 """,
     period="day",
     timezone="Europe/Brussels",
@@ -69,35 +84,55 @@ def opened(given_readings: Mapping[Key, Series]) -> DeviceState:
     return begin_period(opening_devices(AGREED, PERIOD, given_readings)["m1"])
 
 
-def metered_in(
-    cuts: list[int], given_readings: Mapping[Key, Series], meter_ids: tuple[int, ...]
-) -> tuple[dict[str, Totals], DeviceState]:
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a period came to: meters' totals, what promises saw, when services were overdue, and where all stands."""
+
+    totals: dict[str, Totals]
+    watched: dict[Watch, tuple[list[int], list[int]]]
+    overdue: dict[str, Stretches]
+    state: DeviceState
+
+
+def metered_in(cuts: list[int], given_readings: Mapping[Key, Series], told: Told = NOTHING_TOLD) -> Whole:
     """The period in stretches that end at the cuts and, with everything settled, at its end."""
-    state, totals = opened(given_readings), dict.fromkeys(AGREED.meters, Totals())
+    state, found = opened(given_readings), list[Stretch]()
     for end in [*sorted(cuts), PERIOD.span.end]:
         closing = end == PERIOD.span.end
         seen = {key: each.between(state.at, end) for key, each in given_readings.items()}
-        device = AGREED.devices[0]
-        more, state = advance(AGREED, device, PERIOD, state, seen, end, closing=closing, told=Told(meter_ids))
-        totals = {name: totals[name] + more.totals[name] for name in totals}
-    return totals, state
+        more, state = advance(AGREED, AGREED.devices[0], PERIOD, state, seen, end, closing=closing, told=told)
+        found.append(more)
+    totals = {name: sum((each.totals[name] for each in found), Totals()) for name in AGREED.meters}
+    watched = by_watch(each.watched for each in found)
+    services = dict.fromkeys(duty for each in found for duty in each.overdue)
+    overdue = {duty: united(span for each in found for span in each.overdue.get(duty, ())) for duty in services}
+    seen_by = {watch: (line.starts.tolist(), line.states.tolist()) for watch, line in watched.items()}
+    return Whole(totals, seen_by, overdue, state)
+
+
+MOMENTS = st.integers(0, 1379).map(lambda minute: PERIOD.span.start + minute * MINUTE)
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> Told:
+    """Draw what was said: a new meter, one read out, services, refusals, and decisions on the register's readings."""
+    exchanges = draw(
+        st.lists(st.builds(Exchange, MOMENTS, st.just("register"), st.integers(0, 99), st.integers(0, 9)), max_size=1)
+    )
+    serviced, refused = (tuple(sorted(draw(st.lists(MOMENTS, max_size=2)))) for _ in range(2))
+    decisions = draw(st.lists(st.builds(Decision, MOMENTS, st.booleans()), max_size=3))
+    return Told(
+        tuple(draw(st.lists(MOMENTS, max_size=1))), tuple(exchanges), serviced, refused, {"register": tuple(decisions)}
+    )
 
 
 @SIZED
-@given(
-    readings(),
-    st.lists(st.integers(1, 23 * 60 - 1), max_size=12),
-    st.lists(st.integers(0, 1400), max_size=1),
-)
-def test_any_cut_of_a_period_gives_the_same_totals(
-    given_readings: dict[Key, Series], minutes: list[int], exchanged: list[int]
-) -> None:
+@given(readings(), st.lists(st.integers(1, 23 * 60 - 1), max_size=12), tellings())
+def test_any_cut_of_a_period_gives_the_same(given_readings: dict[Key, Series], minutes: list[int], told: Told) -> None:
     """A late reading is metered again from its hour on, and the sum is that of metering the whole period at once."""
-    meter_ids = tuple(PERIOD.span.start + minute * MINUTE for minute in exchanged)
-    whole, after = metered_in([], given_readings, meter_ids)
-    pieces, last = metered_in([PERIOD.span.start + m * MINUTE for m in minutes], given_readings, meter_ids)
+    whole = metered_in([], given_readings, told)
+    pieces = metered_in([PERIOD.span.start + m * MINUTE for m in minutes], given_readings, told)
     assert pieces == whole
-    assert last == after
 
 
 @SIZED
@@ -110,7 +145,7 @@ def test_metering_never_goes_beyond_what_is_settled(given_readings: dict[Key, Se
     stretch, after = advance(AGREED, AGREED.devices[0], PERIOD, state, seen, end, closing=False)
     assert PERIOD.span.start <= after.at <= end
     assert all(total.known_ms <= after.at - PERIOD.span.start for total in stretch.totals.values())
-    final, _ = metered_in([], given_readings, ())
+    final = metered_in([], given_readings).totals
     for name in ("steady", "long", "faults", "alarms", "volume"):
         assert stretch.totals[name].on <= final[name].on
 
@@ -119,7 +154,7 @@ def test_metering_never_goes_beyond_what_is_settled(given_readings: dict[Key, Se
 @given(readings())
 def test_the_parts_of_a_meter_add_up(given_readings: dict[Key, Series]) -> None:
     """What held, what did not and what is unknown make the whole, with or without a condition."""
-    totals, _ = metered_in([], given_readings, ())
+    totals = metered_in([], given_readings).totals
     for divided, whole in (("gated", "limited"), ("volume", "all")):
         parts = [totals[divided].on, totals[divided].off, totals[divided].unknown]
         assert min(parts) >= 0
