@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 
 from tests.oracle.book import Book, Chapter, closes_window, months_later, previous_period, same_window
+from tests.oracle.dates import device_days
 from tests.oracle.guarantees import Figures, Judged
 from tests.oracle.obligations import Duty
-from tests.oracle.price import in_money
+from tests.oracle.price import MINOR_DIGITS, in_money
 from tests.oracle.terms import Terms
+from tests.oracle.terms import device as declaration_of
 
 Place = tuple[int, int]
 """A charge line: the number of its period and its place among that period's charges."""
@@ -80,9 +81,11 @@ def window_chapters(book: Book, chapter: Chapter, judged: Judged) -> list[Chapte
     return [c for c in found if judged.device is None or c.scene_of(judged.device)]
 
 
-def is_decided(book: Book, chapter: Chapter, guarantee: Terms) -> bool:
-    """Tell whether this period decides a guarantee."""
-    return "over" not in guarantee or closes_window(book.terms, chapter, OVER_MONTHS[guarantee["over"]])
+def is_decided(book: Book, chapter: Chapter, guarantee: Terms, name: str | None) -> bool:
+    """Tell whether this period decides a guarantee: the last of what it is measured over, or of the device's time."""
+    if "over" not in guarantee or closes_window(book.terms, chapter, OVER_MONTHS[guarantee["over"]]):
+        return True
+    return name is not None and device_days(book.terms, declaration_of(book.terms, name)).after <= chapter.days.after
 
 
 def settled_parts(book: Book, chapter: Chapter, judged: Judged, charges: list[str]) -> dict[Place, Fraction]:
@@ -101,7 +104,7 @@ def tiered(book: Book, chapter: Chapter, ledger: Ledger, judged: Judged, figures
     this = basis_of(parts_of(chapter, terms["of"], judged.device))
     ledger.bases[*promise, chapter.number] = this
     share = figures.share
-    if share is None or not is_decided(book, chapter, guarantee):
+    if share is None or not is_decided(book, chapter, guarantee, judged.device):
         return None
     met = [tier for tier in terms["tiers"] if share < percent_of(tier["below"])]
     if not met:
@@ -157,7 +160,8 @@ def only_the_largest(book: Book, owed: list[Credit]) -> None:
 
 
 def drawn(terms: Terms, ledger: Ledger, credit: Credit) -> Fraction:
-    """Return a credit in money, no more than is left of the lines it is taken from, and take it from them."""
+    """Return a credit in money and take it, in proportion, from its lines: where rounding up would take more of one
+    of them than is left, it is rounded down."""
     if not credit.from_lines:
         return Fraction(in_money(terms, credit.amount))
     whole = sum((part for part in credit.parts.values() if part > 0), Fraction(0))
@@ -166,10 +170,9 @@ def drawn(terms: Terms, ledger: Ledger, credit: Credit) -> Fraction:
     }
     exact = sum(takes.values(), Fraction(0))
     amount = Fraction(in_money(terms, exact))
-    available = sum((ledger.left[place] for place in takes), Fraction(0))
-    unit = Fraction(Decimal(1).scaleb(Decimal(in_money(terms, exact)).as_tuple().exponent))  # type: ignore[arg-type]
-    while amount > available:
-        amount -= unit
+    if any(take * amount > ledger.left[place] * exact for place, take in takes.items()):
+        unit = Fraction(1, 10 ** MINOR_DIGITS.get(terms["currency"], 2))
+        amount = exact // unit * unit
     for place, take in takes.items():
         ledger.left[place] -= take * amount / exact if exact else 0
     return amount

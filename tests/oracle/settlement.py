@@ -17,6 +17,7 @@ from tests.oracle.credits import (
     tiered,
     voided,
 )
+from tests.oracle.dates import midnight_ms
 from tests.oracle.events import verdicts
 from tests.oracle.guarantees import Figures, Judged
 from tests.oracle.obligations import Duty, breach_hours
@@ -43,7 +44,7 @@ def met_of(book: Book, chapter: Chapter, found: Found) -> bool | None:
     judged, figures = found
     if "response" in judged.guarantee:
         return figures.down == 0
-    if figures.share is None or not is_decided(book, chapter, judged.guarantee):
+    if figures.share is None or not is_decided(book, chapter, judged.guarantee, judged.device):
         return None
     return figures.share >= percent_of(judged.guarantee["target"])
 
@@ -103,7 +104,7 @@ def bonuses(book: Book, chapter: Chapter, found: list[Found]) -> list[Line]:
     lines = []
     for judged, figures in found:
         bonus = judged.guarantee.get("bonus")
-        if not bonus or figures.share is None or not is_decided(book, chapter, judged.guarantee):
+        if not bonus or figures.share is None or not is_decided(book, chapter, judged.guarantee, judged.device):
             continue
         failed = [
             other
@@ -127,7 +128,7 @@ def earned_back(book: Book, chapter: Chapter, ledger: Ledger, found: list[Found]
     for judged, figures in found:
         terms = judged.guarantee.get("earn_back")
         promise = (judged.guarantee["id"], judged.device)
-        if not terms or not is_decided(book, chapter, judged.guarantee):
+        if not terms or not is_decided(book, chapter, judged.guarantee, judged.device):
             continue
         claim = ledger.claims.get(promise)
         met = met_of(book, chapter, (judged, figures))
@@ -149,6 +150,7 @@ def earned_back(book: Book, chapter: Chapter, ledger: Ledger, found: list[Found]
 def settlements(book: Book, chapter: Chapter) -> list[Line]:
     """Return what both sides settled on and the other side accepted in this period."""
     lines = []
+    start, end = (midnight_ms(day, book.terms["timezone"]) for day in (chapter.days.first, chapter.days.after))
     for event in book.events:
         if event.type != "settlement":
             continue
@@ -158,7 +160,7 @@ def settlements(book: Book, chapter: Chapter) -> list[Line]:
             for decision in book.events
             if decision.type == "decision" and decision.record.get("of") == event.id and decision.side == other
         ]
-        if verdicts(book.events, event).get(other) == "accept" and chapter.start <= accepts[-1] < chapter.end:
+        if verdicts(book.events, event).get(other) == "accept" and start <= accepts[-1] < end:
             amount = in_money(book.terms, Fraction(str(event.record["amount"])))
             lines.append(line("settlement", (event.record["line"], event.device), amount))
     return lines

@@ -161,7 +161,7 @@ def guarantee_row(book: Book, chapter: Chapter, found: Found) -> dict[str, Any]:
         "coverage": percent(figures.coverage),
         "intervals": [written(interval) for interval in judged.intervals],
         "incidents": incidents,
-        "over": {"decided": is_decided(book, chapter, guarantee)} if "over" in guarantee else None,
+        "over": {"decided": is_decided(book, chapter, guarantee, judged.device)} if "over" in guarantee else None,
     }
 
 
