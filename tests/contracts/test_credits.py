@@ -84,7 +84,8 @@ def test_the_later_in_the_file_gives_way() -> None:
     """Two guarantees give back 80 % each of the same rent: the second only what is left."""
     line = rows({("rent", "m1"): Fraction(100)})
     owed = [
-        Credit(promise(name), "m1", Fraction(80), Basis({("rent", "m1"): Fraction(100)}), Fraction(100)) for name in "ab"
+        Credit(promise(name), "m1", Fraction(80), Basis({("rent", "m1"): Fraction(100)}), Fraction(100))
+        for name in "ab"
     ]
     round_within(AGREED, owed, line)
     assert [credit.amount for credit in owed] == [Decimal("80.00"), Decimal("20.00")]
