@@ -50,6 +50,26 @@ Charges
 25. Every charge has its line, zero or not: one for each device in force, or one for the contract when pooled.
 26. A negative quantity enters no tier and no package; a price per unit credits it.
 27. An anchor moves quarters and years as it moves months.
+Decisions on readings, exchanged meters
+28. A decision touches only what would be set aside: a conflict, a wrong clock, or a reading a counter quarantines.
+    Without a value it is of the conflict's second value where there is a conflict. The last decision entered holds.
+29. What a person accepts and a rule accepts anyway goes by the rule. A discarded reading stays counted as
+    quarantined, is nothing any more at stake, and still shows that the device was there.
+30. An exchange's closing register bills its step where that is plausible, else nothing; a reading at its moment is
+    the new meter's.
+Guarantees and obligations
+31. Incidents, refusals and services count while their device is in force. `later` is a millisecond later at least.
+32. An incident's `elapsed_ms` is all so far, its `beyond_ms` that of the period; one that closes as a period begins is
+    shown closed in that period.
+33. `over` decides in the last period of its quarter or year, of the contract or of the device. A period not decided
+    neither counts towards earn-back nor ends its row.
+34. A guarantee of the contract is excused by what concerns a device in force in the period.
+35. `relief` is of the minimum as shrunk by days in force; several reliefs add up, and leave no less than nothing.
+36. `instead_of` speaks where its own credit is due (also one voided to 0.00); amounts are compared unrounded.
+37. Of a line no more is taken, in proportion to the parts of a base, than is left, by rounded credits; where rounding
+    up would, it is rounded down. Lines of earlier periods, under `over`, are not looked at again.
+38. Rivals of earn-back: the period is first counted for the old claim, then its own credit opens a new one.
+39. Coverage of a gain share is the lower of its two meters'; a response has none.
 """
 
 from tests.oracle.reading import Row

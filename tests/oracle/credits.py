@@ -159,20 +159,23 @@ def only_the_largest(book: Book, owed: list[Credit]) -> None:
                     credit.amount = Fraction(0)
 
 
-def drawn(terms: Terms, ledger: Ledger, credit: Credit) -> Fraction:
-    """Return a credit in money and take it, in proportion, from its lines: where rounding up would take more of one
-    of them than is left, it is rounded down."""
+def drawn(terms: Terms, ledger: Ledger, credit: Credit, period: int) -> Fraction:
+    """Return a credit in money and take it, in proportion, from its lines of this period.
+
+    Where rounding up would take more of one of them than is left, it is rounded down.
+    """
     if not credit.from_lines:
         return Fraction(in_money(terms, credit.amount))
     whole = sum((part for part in credit.parts.values() if part > 0), Fraction(0))
-    takes = {
-        place: min(credit.amount * part / whole, ledger.left[place]) for place, part in credit.parts.items() if part > 0
-    }
+    takes = {place: credit.amount * part / whole for place, part in credit.parts.items() if part > 0}
+    here = [place for place in takes if place[0] == period]
+    for place in here:
+        takes[place] = min(takes[place], ledger.left[place])
     exact = sum(takes.values(), Fraction(0))
     amount = Fraction(in_money(terms, exact))
-    if any(take * amount > ledger.left[place] * exact for place, take in takes.items()):
+    if any(takes[place] * amount > ledger.left[place] * exact for place in here):
         unit = Fraction(1, 10 ** MINOR_DIGITS.get(terms["currency"], 2))
         amount = exact // unit * unit
-    for place, take in takes.items():
-        ledger.left[place] -= take * amount / exact if exact else 0
+    for place in here:
+        ledger.left[place] -= takes[place] * amount / exact if exact else 0
     return amount

@@ -93,7 +93,7 @@ def credit_lines(book: Book, chapter: Chapter, ledger: Ledger, found: list[Found
     only_the_largest(book, owed)
     lines = []
     for credit in owed:
-        amount = drawn(book.terms, ledger, credit)
+        amount = drawn(book.terms, ledger, credit, chapter.number)
         ledger.given[*credit.promise, chapter.number] = amount
         lines.append(line("credit", credit.promise, in_money(book.terms, -amount), coverages[credit.promise]))
     return lines
