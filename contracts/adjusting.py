@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.figures import grouped, plain
+from contracts.language.terms import Terms
 from contracts.periods import Period, Span, period_named, period_of
 from contracts.statement import total_of
-from contracts.terms import Terms
 
 Document = Mapping[str, Any]
 Row = dict[str, Any]

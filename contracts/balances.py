@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from contracts.carried import Lot
-from contracts.charges import Rollover
+from contracts.language.charges import Rollover
+from contracts.sides.carried import Lot
 from contracts.units import decimals_of
 
 NONE = Decimal(0)

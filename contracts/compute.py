@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from contracts.canonical import readable, sha256
-from contracts.carried import State
 from contracts.contract import Contract
 from contracts.events import Docket, Event
 from contracts.evidence import Entry, Manifest, Part, header, reading_parts, tzdata_version
 from contracts.judging import Key
+from contracts.language.terms import Terms
 from contracts.metering import opening_devices
 from contracts.periods import Period, period_named, periods_until
 from contracts.readings import Clock, Ints, Judged, judge
+from contracts.sides.carried import State
+from contracts.sides.told import decisions_of
 from contracts.state import state_document
 from contracts.statement import Holidays, Input, draft, holidays_of, meter_period
 from contracts.table import Table
-from contracts.terms import Terms
-from contracts.told import decisions_of
 from contracts.usage import Metered
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.canonical import sha256
-from contracts.load import load_terms
+from contracts.language.load import load_terms
+from contracts.language.terms import Terms
 from contracts.problems import ProblemsFound
-from contracts.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

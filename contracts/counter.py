@@ -28,9 +28,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from contracts.language.terms import Terms
 from contracts.readings import Decision, Flags, Ints, Series
-from contracts.terms import Terms
-from contracts.told import Exchange
+from contracts.sides.told import Exchange
 
 READ_ERROR = "read error: the register went on from where it was, or lower still"
 STILL_WAITING = "low, and the period ended before the next reading could tell a reset from an error"

@@ -16,8 +16,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from contracts.canonical import canonical, sha256
-from contracts.conditions import Model
 from contracts.events import STRETCHES, TYPES, Event, Side, Verdict
+from contracts.language.conditions import Model
 from contracts.periods import rfc3339
 from contracts.table import checked_time, time_in_range
 from contracts.units import moderate

@@ -11,11 +11,11 @@ from typing import Any
 
 from contracts.event_record import SYNONYMS, Fault, Refused, event_of, read_event
 from contracts.events import Event
+from contracts.language.terms import Terms
+from contracts.language.yaml_text import Document, Path, parse_yaml, read_text
 from contracts.periods import period_named, rfc3339
 from contracts.problems import Problem
-from contracts.terms import Terms
 from contracts.units import minor_digits
-from contracts.yaml_text import Document, Path, parse_yaml, read_text
 
 __all__ = [
     "Fault",

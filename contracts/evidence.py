@@ -25,9 +25,9 @@ import numpy as np
 from contracts.canonical import readable, sha256
 from contracts.contract import Contract
 from contracts.judging import Key
+from contracts.language.terms import Terms
 from contracts.periods import Period, midnight_ms, rfc3339
 from contracts.readings import ARRIVAL_UNKNOWN, NO_BOOT, Bytes, Columns, Disposition, Ints, Judged, decimal_texts
-from contracts.terms import Terms
 
 SCHEMA = "fairmeter.evidence/1"
 COLUMNS = "device,channel,time,value,arrival,boot,disposition"

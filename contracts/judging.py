@@ -16,10 +16,10 @@ from functools import cache
 
 import numpy as np
 
-from contracts.conditions import Condition
+from contracts.language.conditions import Condition
+from contracts.language.terms import Terms
 from contracts.periods import Span
 from contracts.readings import NOTHING, Flags, Ints, Series
-from contracts.terms import Terms
 from contracts.timeline import (
     FALSE,
     TRUE,

@@ -12,18 +12,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from contracts.conditions import Condition
 from contracts.counter import Baseline, Counting
 from contracts.judging import Key, Runs, Verdict, Window, judge_condition, runs_at
+from contracts.language.conditions import Condition
+from contracts.language.terms import Device, Terms
 from contracts.meters import METERING, MeterState, Sight, Totals
 from contracts.periods import Period, Span, in_force
 from contracts.readings import NO_BOOT, NOTHING, Series
-from contracts.service import ServiceState, serve
-from contracts.stretches import Stretches
-from contracts.terms import Device, Terms
+from contracts.sides.service import ServiceState, serve
+from contracts.sides.stretches import Stretches
+from contracts.sides.told import NOTHING_TOLD, Told
+from contracts.sides.watch import ALIVE, Watch, watches, watches_life
 from contracts.timeline import Held, Timeline
-from contracts.told import NOTHING_TOLD, Told
-from contracts.watch import ALIVE, Watch, watches, watches_life
 
 
 @dataclass(frozen=True, slots=True)

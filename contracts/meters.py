@@ -20,11 +20,11 @@ from contracts.counter import (
     flag_low,
 )
 from contracts.judging import Verdict, Window
+from contracts.language.terms import MeterKind, Terms
 from contracts.periods import Span
 from contracts.readings import NOTHING, Ints, Series
-from contracts.terms import MeterKind, Terms
+from contracts.sides.told import Told
 from contracts.timeline import FALSE, TRUE, UNKNOWN, States, Timeline, constant, lasting, overlay
-from contracts.told import Told
 from contracts.units import DAY_MS
 
 LOOK_BACK_MS = 7 * DAY_MS

@@ -12,10 +12,10 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from contracts.balances import Balance, balance_after, capped, held
-from contracts.carried import Lot
-from contracts.charges import Allowance, Charge, GainShare, Package, Tier
 from contracts.figures import grouped
-from contracts.terms import Terms
+from contracts.language.charges import Allowance, Charge, GainShare, Package, Tier
+from contracts.language.terms import Terms
+from contracts.sides.carried import Lot
 from contracts.units import round_to
 
 # More digits than any sum of a contract's numbers and quantities has, so that none is ever rounded on the way.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from contracts.terms import Terms
+from contracts.language.terms import Terms
 from contracts.units import decimal_of, decimals_of, round_half_even
 
 Ints = npt.NDArray[np.int64]

@@ -9,10 +9,10 @@ import numpy as np
 
 from contracts.counter import Flag, cases
 from contracts.judging import Key
+from contracts.language.terms import Terms
 from contracts.meters import Totals
 from contracts.periods import Span, rfc3339
 from contracts.readings import Decision, Disposition, Flags, Judged, decimal_texts
-from contracts.terms import Terms
 
 # More than this many of one kind on one channel are shown as one row with their count.
 SINGLY = 20

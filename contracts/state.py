@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from contracts.carried import State
-from contracts.carried_document import carried_document, read_carried
 from contracts.counter import Baseline, Counting, Low
 from contracts.judging import Key
+from contracts.language.terms import Terms
 from contracts.metering import DeviceState, keys_of
 from contracts.meters import MeterState
 from contracts.periods import rfc3339
 from contracts.readings import Ints, decimal_texts, exact_ticks
-from contracts.service import ServiceState
+from contracts.sides.carried import State
+from contracts.sides.carried_document import carried_document, read_carried
+from contracts.sides.service import ServiceState
 from contracts.table import checked_time
-from contracts.terms import Terms
 from contracts.timeline import FALSE, TRUE, Held
 
 SCHEMA = "fairmeter.state/1"

@@ -14,24 +14,24 @@ from fractions import Fraction
 from typing import Any
 
 from contracts.balances import Balance
-from contracts.carried import Carried, Promised, State
-from contracts.charges import Charge
 from contracts.contract import Contract
 from contracts.events import NO_EVENTS, Docket
 from contracts.figures import grouped, percent_down, plain
 from contracts.judging import Key
+from contracts.language.charges import Charge
+from contracts.language.terms import Device, Terms
 from contracts.metering import DeviceState, advance, begin_period
-from contracts.obligations import View
 from contracts.periods import Period, force_days, in_force, rfc3339
 from contracts.pricing import Priced, Share, price_flat, price_gain, price_quantity
 from contracts.readings import Counts, Judged
 from contracts.review import flagged, kept_aside
-from contracts.rows import duty_row, event_row, promise_row
-from contracts.service_hours import holidays_in
-from contracts.settling import settle
-from contracts.sides import Facts, judge_sides
-from contracts.terms import Device, Terms
-from contracts.told import MeterId, told_of
+from contracts.sides.carried import Carried, Promised, State
+from contracts.sides.obligations import View
+from contracts.sides.outcome import Facts, judge_sides
+from contracts.sides.rows import duty_row, event_row, promise_row
+from contracts.sides.service_hours import holidays_in
+from contracts.sides.settling import settle
+from contracts.sides.told import MeterId, told_of
 from contracts.units import round_money
 from contracts.usage import Metered, Usage, usage_of
 

@@ -17,9 +17,9 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
+from contracts.language.terms import Terms
 from contracts.problems import Problem, ProblemsFound
 from contracts.readings import ARRIVAL_UNKNOWN, NO_BOOT, Clock, Columns, Ints, lateness, to_ticks
-from contracts.terms import Terms
 
 Key = tuple[str, str]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from contracts.counter import Break, cases
 from contracts.figures import percent_down, plain
+from contracts.language.terms import Device, Terms
 from contracts.meters import Totals, scale
 from contracts.periods import Span, rfc3339
 from contracts.readings import Counts
 from contracts.review import Row
-from contracts.stretches import Stretches
-from contracts.terms import Device, Terms
+from contracts.sides.stretches import Stretches
+from contracts.sides.watch import Watch
 from contracts.timeline import Timeline
 from contracts.units import round_to, scaled
-from contracts.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from contracts.contract import Contract
-from contracts.load import load_terms
+from contracts.language.load import load_terms
+from contracts.language.terms import Terms
+from contracts.language.yaml_text import MAX_CHARACTERS, parse_yaml
 from contracts.periods import period_of
 from contracts.problems import Problem
 from contracts.readings import Clock
-from contracts.terms import Terms
-from contracts.yaml_text import MAX_CHARACTERS, parse_yaml
 
 Key = tuple[str, str]
 

@@ -17,13 +17,13 @@ import structlog
 
 from contracts.adjusting import CLOSING, adjusted, period_called
 from contracts.canonical import readable
-from contracts.carried import State
 from contracts.compute import compute_period
 from contracts.contract import Contract
-from contracts.explain import statement_text
+from contracts.explain.page import statement_text
+from contracts.language.terms import Terms
 from contracts.periods import Period, next_period, period_named, period_of, rfc3339
 from contracts.readings import Disposition
-from contracts.terms import Terms
+from contracts.sides.carried import State
 from gateway.archive import Draft
 from gateway.blocks import BlockStore
 from gateway.book import Book

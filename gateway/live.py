@@ -11,22 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contracts.adjusting import adjusted
-from contracts.carried import Carried, State
 from contracts.contract import Contract
 from contracts.judging import Key
+from contracts.language.terms import Device
 from contracts.metering import DeviceState, Stretch, advance, begin_period, keys_of
 from contracts.meters import Totals
 from contracts.periods import Period, Span, in_force
 from contracts.readings import Counts, Judged, Series
 from contracts.review import Row, kept_aside
+from contracts.sides.carried import Carried, State
+from contracts.sides.stretches import Stretches, united
+from contracts.sides.told import NOTHING_TOLD, Told, changed_moments
+from contracts.sides.watch import Watch, joined
 from contracts.statement import draft, holidays_of
-from contracts.stretches import Stretches, united
-from contracts.terms import Device
 from contracts.timeline import Timeline
-from contracts.told import NOTHING_TOLD, Told, changed_moments
 from contracts.units import DAY_MS, HOUR_MS
 from contracts.usage import Metered
-from contracts.watch import Watch, joined
 from gateway.meter import Source
 from gateway.restate import Restatement
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from contracts.carried import State
 from contracts.events import Docket
 from contracts.judging import Key
+from contracts.language.terms import Device, Terms
 from contracts.metering import opening_devices
 from contracts.periods import Period
 from contracts.readings import Clock, Decision, Judged, Series, judge
+from contracts.sides.carried import State
+from contracts.sides.told import MeterId, Told, decisions_of, told_of
 from contracts.statement import Input
-from contracts.terms import Device, Terms
-from contracts.told import MeterId, Told, decisions_of, told_of
 from gateway.blocks import BlockStore
 
 

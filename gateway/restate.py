@@ -15,13 +15,13 @@ import numpy as np
 
 from contracts.adjusting import CLOSING, Restated, stated
 from contracts.canonical import readable, sha256
-from contracts.carried import State
 from contracts.compute import Outcome, compute_period
 from contracts.contract import Contract
 from contracts.events import Docket
 from contracts.evidence import Part
 from contracts.periods import Period, period_named
 from contracts.readings import Judged
+from contracts.sides.carried import State
 from contracts.state import read_state, state_document
 from contracts.statement import Input
 from gateway.blocks import BlockStore

@@ -17,18 +17,18 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from contracts import charges, promises, terms
-from contracts.conditions import Condition
 from contracts.event_record import Record
 from contracts.event_text import read_events
 from contracts.events import TYPES
-from contracts.load import LATER, json_schema, load_terms
-from contracts.yaml_text import parse_yaml
+from contracts.language import charges, promises, terms
+from contracts.language.conditions import Condition
+from contracts.language.load import LATER, json_schema, load_terms
+from contracts.language.yaml_text import parse_yaml
 from gateway.cli import COMMANDS, app
 from gateway.message import Message
 from gateway.payloads import Rejected, decode
 from gateway.settings import MappedChannel, Settings, load_settings
-from tests.contracts.json_schema import faults as json_schema_faults
+from tests.contracts.language.json_schema import faults as json_schema_faults
 from tests.markdown import DOCUMENTS, ROOT, Document, code, tables
 
 README, ARCHITECTURE = Document("README.md"), Document("ARCHITECTURE.md")

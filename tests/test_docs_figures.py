@@ -17,7 +17,7 @@ from contracts.compute import compute
 from contracts.contract import read_contract
 from contracts.event_text import read_events
 from contracts.evidence import COLUMNS, pack
-from contracts.explain import statement_text
+from contracts.explain.page import statement_text
 from contracts.table import read_table
 from gateway.archive import write_durably
 from gateway.keys import open_signer

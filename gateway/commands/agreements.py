@@ -13,11 +13,11 @@ from contracts.contract import Contract, read_contract
 from contracts.event_text import read_events
 from contracts.events import Event
 from contracts.evidence import Part
-from contracts.explain import statement_text
-from contracts.load import json_schema, load_terms, warnings
+from contracts.explain.page import statement_text
+from contracts.language.load import json_schema, load_terms, warnings
 from contracts.problems import Problem, ProblemsFound
 from contracts.table import Table, read_table
-from contracts.verify_evidence import recompute, unpack
+from contracts.verify.evidence import recompute, unpack
 from gateway.archive import ArchiveError, ReadPart, is_archive, open_evidence, write_durably
 from gateway.output import fail, print_json, print_text, say
 from gateway.settings import load_settings

@@ -17,7 +17,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from contracts.explain import statement_text
+from contracts.explain.page import statement_text
 from contracts.periods import local_date, rfc3339
 from gateway.broker import BrokerError, EmbeddedBroker
 from gateway.clock import now_ms

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from contracts.explain import statement_text
-from contracts.verify import verify
-from contracts.verify_evidence import Report
+from contracts.explain.page import statement_text
+from contracts.verify.evidence import Report
+from contracts.verify.statement import verify
 from gateway.archive import ArchiveError, open_evidence, zip_evidence
 from gateway.clock import now_ms
 from gateway.close import NotDue

@@ -148,7 +148,7 @@ def month(folder: Path) -> None:
         began = time.process_time()
         given = source.period(period)
         metered, _ = meter_period(contract.terms, period, opening, given)
-        draft(contract, period, metered, status="open")
+        draft(contract, period, metered, opening.carried, given.docket, status="open")
         read_and_metered = time.process_time() - began
         readings = sum(len(judged.columns) for judged in given.judged.values())
 

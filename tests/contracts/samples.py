@@ -7,9 +7,9 @@ import numpy as np
 
 from contracts.compute import compute
 from contracts.contract import Contract, read_contract
+from contracts.language.terms import Terms
 from contracts.readings import ARRIVAL_UNKNOWN, NO_BOOT, Columns, Series
 from contracts.table import Table, read_table
-from contracts.terms import Terms
 
 JANUARY = 1_767_225_600_000
 """2026-01-01T00:00:00Z, where the contracts here begin."""

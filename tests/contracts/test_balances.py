@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 
 from contracts.balances import Balance, balance_after, capped, held
 from contracts.canonical import canonical
-from contracts.carried import Carried, Lot, State
-from contracts.carried_document import carried_document, read_carried
-from contracts.charges import Rollover
 from contracts.compute import compute_period
 from contracts.contract import Contract
 from contracts.evidence import Part
-from contracts.load import load_terms
+from contracts.language.charges import Rollover
+from contracts.language.load import load_terms
 from contracts.metering import opening_devices
 from contracts.periods import period_named
 from contracts.pricing import Share, price_quantity
 from contracts.readings import Clock, judge
+from contracts.sides.carried import Carried, Lot, State
+from contracts.sides.carried_document import carried_document, read_carried
 from contracts.statement import Input, draft, meter_period
 from tests import oracle
 from tests.contracts.samples import DAY, JANUARY, contract, contract_text, csv, statement
-from tests.contracts.sealed import Sealed, signed
+from tests.contracts.verify.sealed import Sealed, signed
 from tests.oracle import Row, read_terms
 from tests.oracle.agreement import differences
 

@@ -25,9 +25,9 @@ from contracts.counter import (
 )
 from contracts.events import Docket
 from contracts.readings import Decision
-from contracts.told import Exchange, MeterId, Told, changed_moments, told_of
-from tests.contracts.promised import told
+from contracts.sides.told import Exchange, MeterId, Told, changed_moments, told_of
 from tests.contracts.samples import HOUR, JANUARY, contract, csv, ms, series
+from tests.contracts.sides.promised import told
 
 RATE = Fraction(10, 1000)
 LIMITED = Register(rate=RATE)

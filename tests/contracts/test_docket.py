@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.events import CLAIMS, TYPES, Docket, Event, Side
 from contracts.periods import Span
-from tests.contracts.promised import amounts, figures, lived, promising, row
+from tests.contracts.sides.promised import amounts, figures, lived, promising, row
 
 SIDES: tuple[Side, Side] = ("provider", "customer")
 

@@ -14,7 +14,7 @@ from contracts.evidence import COLUMNS, Entry, Part, altered_line, csv_text, loc
 from tests.contracts.machines import CONTRACT
 from tests.contracts.samples import JANUARY, MINUTE
 from tests.contracts.samples import csv as table_of
-from tests.contracts.sealed import two_statements
+from tests.contracts.verify.sealed import two_statements
 
 FIRST, SECOND = two_statements()
 LINES = st.lists(

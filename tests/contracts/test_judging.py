@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.conditions import Condition
 from contracts.judging import Verdict, Window, judge_condition, runs_at
+from contracts.language.conditions import Condition
 from contracts.periods import Span
 from contracts.readings import Series
 from contracts.timeline import FALSE, TRUE, UNKNOWN, Held

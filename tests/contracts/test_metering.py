@@ -12,9 +12,9 @@ from contracts.metering import DeviceState, Stretch, advance, begin_period, open
 from contracts.meters import Totals
 from contracts.periods import period_named
 from contracts.readings import NO_BOOT, Decision, Series
-from contracts.stretches import Stretches, united
-from contracts.told import NOTHING_TOLD, Exchange, Told
-from contracts.watch import Watch, by_watch
+from contracts.sides.stretches import Stretches, united
+from contracts.sides.told import NOTHING_TOLD, Exchange, Told
+from contracts.sides.watch import Watch, by_watch
 from tests.contracts.samples import HOUR, JANUARY, MINUTE, series, terms
 
 AGREED = terms(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.language.terms import Terms
 from contracts.periods import (
     force_days,
     in_force,
@@ -20,7 +21,6 @@ from contracts.periods import (
     rfc3339,
     zone,
 )
-from contracts.terms import Terms
 from tests.contracts.samples import HOUR, JANUARY, ms, terms
 
 ZONES = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.language.terms import Terms
 from contracts.pricing import Priced, Share, price_flat, price_quantity
-from contracts.terms import Terms
 from contracts.units import round_money
 from tests.contracts.samples import contract, register, statement, terms
 

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.canonical import readable
-from contracts.carried import State
 from contracts.compute import compute_period
 from contracts.counter import Baseline, Counting, Low
 from contracts.judging import Key
@@ -17,6 +16,7 @@ from contracts.metering import DeviceState, begin_period, keys_of, opening_devic
 from contracts.meters import MeterState
 from contracts.periods import period_named
 from contracts.readings import Judged
+from contracts.sides.carried import State
 from contracts.state import read_state, state_document
 from contracts.statement import Input, meter_period
 from contracts.timeline import FALSE, TRUE

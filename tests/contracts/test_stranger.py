@@ -6,7 +6,7 @@ from contracts.metering import advance, opening_devices
 from contracts.periods import period_named
 from contracts.readings import Clock, judge
 from tests.contracts.samples import HOUR, JANUARY, MINUTE, contract, csv
-from tests.contracts.test_verify import SECOND
+from tests.contracts.verify.test_verify import SECOND
 
 
 @pytest.mark.parametrize("written", ["2026-01-01t00:00:00z", "2026-01-01T00:00:00.000z", "2026-01-01t05:45:00+05:45"])

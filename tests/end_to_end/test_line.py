@@ -189,10 +189,9 @@ def computed_again(stores: Stores, folder: Path) -> Document:
     period = period_named(contract.terms, document["period"]["name"])
     source = Source(stores.blocks, contract.terms, document["input"]["batch"])
     opening = read_state(contract.terms, json.loads((folder / "evidence" / "opening.json").read_bytes()))
-    again = compute_period(
-        contract, period, opening, source.period(period), status="final", keep=lambda _: None, cut=document["input"],
-        events=source.meter_ids(period),
-    )  # fmt: skip
+    cut = document["input"]
+    given = source.period(period)
+    again = compute_period(contract, period, opening, given, status="final", keep=lambda _: None, cut=cut)
     return again.document
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.verify import verify
-from contracts.verify_evidence import Report
+from contracts.verify.evidence import Report
+from contracts.verify.statement import verify
 from gateway.archive import open_evidence
 from gateway.book import load_book
 from gateway.close import Closer, NotDue

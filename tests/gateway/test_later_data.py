@@ -54,7 +54,7 @@ def recomputed(happened: History) -> Amounts:
                 lines += [f"{device},{c},{said['t']},{v},{message.arrival_ms}" for c, v in said["v"].items()]
     table = read_table("\n".join(lines) + "\n", "readings.csv")
     events = happened.site.store.contract_events("HIS-1")
-    found = {}
+    found: Amounts = {}
     for document in happened.statements():
         name = document["period"]["name"]
         if name != CLOSING:

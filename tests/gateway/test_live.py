@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from contracts.carried import State
 from contracts.contract import Contract, read_contract
 from contracts.periods import Period, next_period, period_of
+from contracts.sides.carried import State
 from contracts.statement import draft, meter_period
 from contracts.units import HOUR_MS
 from gateway.live import LivePeriod

@@ -13,8 +13,8 @@ from contracts.compute import compute
 from contracts.contract import read_contract
 from contracts.event_text import read_events
 from contracts.events import Event
+from contracts.language.terms import Terms
 from contracts.table import read_table
-from contracts.terms import Terms
 
 FOLDER = Path(__file__).parent
 

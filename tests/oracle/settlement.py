@@ -151,7 +151,7 @@ def settlements(book: Book, chapter: Chapter) -> list[Line]:
     """Return what both sides settled on and the other side accepted in this period."""
     lines = []
     start, end = (midnight_ms(day, book.terms["timezone"]) for day in (chapter.days.first, chapter.days.after))
-    for event in book.events:
+    for event in sorted(book.events, key=lambda each: (each.start, each.id)):
         if event.type != "settlement":
             continue
         other = "customer" if event.side == "provider" else "provider"

@@ -1,0 +1,1 @@
+"""A statement as people read it: plain text, a hundred characters wide."""

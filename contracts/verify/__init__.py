@@ -1,0 +1,1 @@
+"""A statement checked by anyone, from its files alone (semantics §8)."""
