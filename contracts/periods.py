@@ -168,7 +168,8 @@ def ends_window(terms: Terms, period: Period, months: int) -> bool:
 
 def earlier_periods(terms: Terms, period: Period) -> list[Period]:
     """The periods before this one that end in the twelve months to its end, the newest first."""
-    limit, found = _shifted(period.after, -12, period.after.day), []
+    anchor = terms.anchor if terms.period in _MONTHS else period.after.day
+    limit, found = _shifted(period.after, -12, anchor), []
     before = period_of(terms, period.first - timedelta(days=1))
     while before.after > limit:
         found.append(before)

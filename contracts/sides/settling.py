@@ -63,7 +63,7 @@ def settle(facts: Facts, sides: Sides, charges: list[Line]) -> Settled:
     carried = replace(
         sides.carried,
         history=_history(facts, sides, bases, given),
-        claims=claims,
+        claims={place: claim for place, claim in claims.items() if claim.until > facts.period.span.end},
         windows=_windows(sides, bases),
     )
     return Settled(lines, carried)
