@@ -17,6 +17,7 @@ from contracts.figures import grouped, plain
 from contracts.language.terms import Terms
 from contracts.periods import Period, Span, period_named, period_of
 from contracts.statement import total_of
+from contracts.units import minor_digits
 
 Document = Mapping[str, Any]
 Row = dict[str, Any]
@@ -64,9 +65,10 @@ def adjustments(known: Stated, again: Document, because: str) -> list[Row]:
     """Each line of a period that differs from what is known, as an adjustment row; `again` is the recomputation."""
     now = amounts_of(again)
     titles = {key_of(line): line["title"] for document in (known.statement, again) for line in document["lines"]}
+    nothing = Decimal(0).scaleb(-minor_digits(again["currency"]))
     rows = []
     for key in dict.fromkeys([*known.amounts, *now]):
-        was, amount = known.amounts.get(key, Decimal(0)), now.get(key, Decimal(0))
+        was, amount = known.amounts.get(key, nothing), now.get(key, nothing)
         if was != amount:
             row = {"period": known.period, "statement": known.statement["number"], "line": key[0], "device": key[1]}
             row |= {"kind": key[2], "title": titles.get(key, key[0]), "was": plain(was), "now": plain(amount)}
@@ -76,17 +78,19 @@ def adjustments(known: Stated, again: Document, because: str) -> list[Row]:
 
 def adjustment_line(terms: Terms, row: Row) -> Row:
     """An adjustment row as a line of the statement it enters."""
-    text = f"{grouped(Decimal(row['now']))} now − {grouped(Decimal(row['was']))} as stated"
+    kind = "" if row["kind"] == "charge" else f" ({row['kind'].replace('_', '-')})"
+    now, was = grouped(Decimal(row["now"])), grouped(Decimal(row["was"]))
+    text = f"{was} {terms.currency} by statement {row['statement']}, {now} {terms.currency} now"
     return {
         "id": row["line"],
         "device": row["device"],
         "kind": "adjustment",
-        "title": f"Correction of {row['period']}: {row['title']}",
+        "title": f"Correction of {row['period']}: {row['title']}{kind}",
         "clause": f"{terms.clause_prefix}, {row['line']}" if terms.clause_prefix else row["line"],
         "quantity": None,
         "unit": None,
         "amount": row["amount"],
-        "derivation": [{"text": f"{text}, {row['because']}", "amount": row["amount"]}],
+        "derivation": [{"text": f"{text}, because of {row['because']}", "amount": row["amount"]}],
         "coverage": None,
         "because": [{"statement": row["statement"], "period": row["period"]}],
     }

@@ -29,7 +29,7 @@ from gateway.ledger import Issued
 from gateway.meter import Source
 
 KeepPart = Callable[[str, Part], None]
-CHAINED = "what the period before leaves to it has changed"
+CHAINED = "what the period before leaves to it now"
 
 
 class ContractFault(Exception):  # noqa: N818 - whose fault it is says it best
@@ -177,7 +177,7 @@ def later_data(store: BlockStore, now: Source, then: Source, period: Period, cut
         for count, noun in ((readings, "later reading"), (events, "later event"), (meters, "later meter id"))
         if count
     ]
-    return f"by {' and '.join(parts)}" if parts else None
+    return " and ".join(parts) or None
 
 
 def _changed(now: Judged, then: Judged) -> int:

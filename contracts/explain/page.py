@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from contracts.adjusting import CLOSING
 from contracts.explain.answer import answer
 from contracts.explain.layout import RULE, WIDTH, apart, filled, headed, local, moment, table
 from contracts.explain.promises import missed, promises_section
@@ -33,7 +34,6 @@ def statement_text(document: Document, terms: Terms) -> str:
         answer(told),
         promises_section(told),
         _lines(told),
-        _adjustments(told),
         _balances(document),
         events_section(told),
         _usage(told),
@@ -105,21 +105,6 @@ def _because(told: Told, line: Row) -> Iterator[str]:
         yield from headed("because: ", "; ".join(causes), 4)
     for change in changes:
         yield from headed("changed by: ", change.rstrip(), 4)
-
-
-def _adjustments(told: Told) -> list[str]:
-    """What later data changed in periods whose statements are final: what was stated, and what it is now."""
-    rows = told.document["adjustments"]
-    if not rows:
-        return []
-    result = ["CORRECTIONS OF EARLIER PERIODS", RULE]
-    for row in rows:
-        device = f" · {row['device']}" if row["device"] else ""
-        was, now = told.money(row["was"]), told.money(row["now"])
-        left = f"period {row['period']} (statement {row['statement']}): {row['title']}{device}"
-        result += apart(left, told.money(row["amount"]))
-        result += filled(f"was {was}, now {now}, because {row['because']}", 4)
-    return result
 
 
 def _balances(document: Document) -> list[str]:
@@ -201,9 +186,10 @@ def _foot(told: Told) -> list[str]:
     if document["issued_at"]:
         issued = moment(document["issued_at"], told.zone)[:16]
         result.append(f"Issued {issued} {told.terms.timezone}; it never changes.")
-        result.append("Later readings enter the next statement as an adjustment of this period.")
+        if document["period"]["name"] != CLOSING:
+            result.append("Later readings enter the next statement as an adjustment of this period.")
     evidence = document["evidence"]
-    if evidence:
+    if evidence and evidence["readings"]:
         result.append(f"Evidence: {grouped(evidence['readings'])} readings in {evidence['parts']} parts,")
         result.append(f"root {evidence['root_sha256']}")
     return result

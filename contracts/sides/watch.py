@@ -6,7 +6,7 @@ that hours metered as they come, and a period metered whole, give the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -57,12 +57,3 @@ def stretches_in(timeline: Timeline, state: int) -> Stretches:
     ends = np.append(runs.starts[1:], runs.span.end)
     pairs = zip(runs.starts[places].tolist(), ends[places].tolist(), strict=True)
     return tuple(Span(start, end) for start, end in pairs)
-
-
-def by_watch(parts: Iterable[Mapping[Watch, Timeline]]) -> dict[Watch, Timeline]:
-    """The timelines of stretches in order, joined by what they watch."""
-    found: dict[Watch, list[Timeline]] = {}
-    for part in parts:
-        for watch, timeline in part.items():
-            found.setdefault(watch, []).append(timeline)
-    return {watch: joined(timelines) for watch, timelines in found.items()}

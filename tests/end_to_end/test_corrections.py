@@ -107,7 +107,7 @@ def test_later_data_enters_the_next_statement_as_adjustments_of_its_own_period(c
     # The first day's lines are the same money; that it is not the same state is said, with its evidence.
     (restated,) = second["restated"]
     assert (restated["period"], restated["statement"]) == (first["period"]["name"], 1)
-    assert restated["because"] == "by 2 later readings and 1 later event"
+    assert restated["because"] == "2 later readings and 1 later event"
     assert second["adjustments"] == []
     assert corrected.run("statement", "show", PRESS_ID, 1).out.startswith(
         (corrected.statement(PRESS_ID, 1) / "statement.txt").read_text()

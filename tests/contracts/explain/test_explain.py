@@ -143,11 +143,11 @@ def test_corrections_of_earlier_periods_say_was_now_and_why() -> None:
     agreed = promising("", base=HELD.replace("rent, price", "rent, title: Rent, price"))
     before, after = lived(agreed, {}), lived(agreed, {})
     after["lines"][0]["amount"] = "98.50"
-    rows = adjustments(stated({**before, "number": 3}, []), after, "120 readings arrived later")
+    rows = adjustments(stated({**before, "number": 3}, []), after, "120 later readings")
     document = adjusted(agreed.terms, lived(agreed, {}, period="2026-02"), rows, [])
     text = " ".join(text_of(agreed, document).split())
-    assert "period 2026-01 (statement 3): Rent · m1 −1.50 EUR" in text
-    assert "was 100.00 EUR, now 98.50 EUR, because 120 readings arrived later" in text
+    assert "Correction of 2026-01: Rent · m1 −1.50 EUR" in text
+    assert "100.00 EUR by statement 3, 98.50 EUR now, because of 120 later readings" in text
     assert "−1.50 EUR for corrections of earlier periods: 2026-01" in text
     assert "Customer owes Provider 98.50 EUR before tax for 2026-02." in text
 
