@@ -1,6 +1,6 @@
 """Metering: the same totals however a period is cut, and nothing before it is settled or in force."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from contracts.periods import period_named
 from contracts.readings import NO_BOOT, Decision, Series
 from contracts.sides.stretches import Stretches, united
 from contracts.sides.told import NOTHING_TOLD, Exchange, Told
-from contracts.sides.watch import Watch, by_watch
+from contracts.sides.watch import Watch, joined
+from contracts.timeline import Timeline
 from tests.contracts.samples import HOUR, JANUARY, MINUTE, series, terms
 
 AGREED = terms(
@@ -77,6 +78,15 @@ def readings(draw: st.DrawFn) -> dict[Key, Series]:
             each = Series(each.times, rising, boots, ("a", "b"))
         found["m1", channel] = each
     return found
+
+
+def by_watch(parts: Iterable[Mapping[Watch, Timeline]]) -> dict[Watch, Timeline]:
+    """The timelines of stretches in order, joined by what they watch."""
+    found: dict[Watch, list[Timeline]] = {}
+    for part in parts:
+        for watch, timeline in part.items():
+            found.setdefault(watch, []).append(timeline)
+    return {watch: joined(timelines) for watch, timelines in found.items()}
 
 
 def opened(given_readings: Mapping[Key, Series]) -> DeviceState:

@@ -152,8 +152,12 @@ class Witness:
         """Tell of amounts the parties settled on, some of them accepted."""
         for _ in range(self.luck.choice([0, 0, 1, 2])):
             side = self.side()
-            keys = {"period": self.luck.choice(self.stage.periods), "line": self.luck.choice(lines)}
-            keys["amount"] = self.luck.choice([-12, 7])
+            period, disputed, amount = (
+                self.luck.choice(self.stage.periods),
+                self.luck.choice(lines),
+                self.luck.choice([-12, 7]),
+            )
+            keys: dict[str, Any] = {"period": period, "line": disputed, "amount": amount}
             record = self.tell("settlement", side, time=self.stage.start, **keys)
             moment = self.stage.moment(self.luck)
             for decider in self.luck.sample(["provider", "customer"], self.luck.randint(0, 2)):
