@@ -66,8 +66,8 @@ Guarantees and obligations
 34. A guarantee of the contract is excused by what concerns a device in force in the period.
 35. `relief` is of the minimum as shrunk by days in force; several reliefs add up, and leave no less than nothing.
 36. `instead_of` speaks where its own credit is due (also one voided to 0.00); amounts are compared unrounded.
-37. Of a line no more is taken, in proportion to the parts of a base, than is left, by rounded credits; where rounding
-    up would, it is rounded down. Lines of earlier periods, under `over`, are not looked at again.
+37. A credit is rounded, then taken from its lines in proportion to the parts of its base; where a line has less left,
+    what can be taken is cut to the minor unit. Lines of earlier periods, under `over`, are not looked at again.
 38. Rivals of earn-back: the period is first counted for the old claim, then its own credit opens a new one.
 39. Coverage of a gain share is the lower of its two meters'; a response has none.
 """

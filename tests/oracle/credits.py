@@ -162,20 +162,16 @@ def only_the_largest(book: Book, owed: list[Credit]) -> None:
 def drawn(terms: Terms, ledger: Ledger, credit: Credit, period: int) -> Fraction:
     """Return a credit in money and take it, in proportion, from its lines of this period.
 
-    Where rounding up would take more of one of them than is left, it is rounded down.
+    Where that is more than is left of one of them, what can be taken is cut to the minor unit.
     """
+    amount = Fraction(in_money(terms, credit.amount))
     if not credit.from_lines:
-        return Fraction(in_money(terms, credit.amount))
+        return amount
     whole = sum((part for part in credit.parts.values() if part > 0), Fraction(0))
-    takes = {place: credit.amount * part / whole for place, part in credit.parts.items() if part > 0}
-    here = [place for place in takes if place[0] == period]
-    for place in here:
-        takes[place] = min(takes[place], ledger.left[place])
-    exact = sum(takes.values(), Fraction(0))
-    amount = Fraction(in_money(terms, exact))
-    if any(takes[place] * amount > ledger.left[place] * exact for place in here):
-        unit = Fraction(1, 10 ** MINOR_DIGITS.get(terms["currency"], 2))
-        amount = exact // unit * unit
-    for place in here:
-        ledger.left[place] -= takes[place] * amount / exact if exact else 0
-    return amount
+    takes = {place: amount * part / whole for place, part in credit.parts.items() if part > 0}
+    for place, take in takes.items():
+        if place[0] == period:
+            takes[place] = min(take, ledger.left[place])
+            ledger.left[place] -= takes[place]
+    unit = Fraction(1, 10 ** MINOR_DIGITS.get(terms["currency"], 2))
+    return sum(takes.values(), Fraction(0)) // unit * unit

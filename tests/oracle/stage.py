@@ -60,7 +60,8 @@ def stage_of(luck: Random) -> Stage:
     middle = date.fromisoformat(luck.choice(ZONES[zone])) + timedelta(luck.choice([-1, 0, 0, 1]))
     before, after = {"day": (4, 4), "week": (2, 2), "month": (3, 2)}[kind]
     periods = [period_name(named, middle)]
-    for _ in range(luck.randint(0, before)):
+    past_a_year = 12 if kind == "month" and luck.random() < 0.15 else 0
+    for _ in range(luck.randint(0, before) + past_a_year):
         periods.insert(0, period_name(named, period_named(named, periods[0]).first - timedelta(days=1)))
     for _ in range(luck.randint(1, after)):
         periods.append(period_name(named, period_named(named, periods[-1]).after))
