@@ -15,7 +15,7 @@ from contracts.language.terms import Terms
 from contracts.language.yaml_text import Document, Path, parse_yaml, read_text
 from contracts.periods import period_named, rfc3339
 from contracts.problems import Problem
-from contracts.units import minor_digits
+from contracts.units import duration_text, minor_digits
 
 __all__ = [
     "Fault",
@@ -53,7 +53,18 @@ def concerned(event: Event, agreements: Iterable[Terms]) -> list[Terms]:
     if event.type != "planned" and not event.on_reading and event.start > event.entered + parties[0].data.clock_ahead:
         said = f"it is said to happen at {rfc3339(event.start)}, after it was entered"
         raise Refused(Fault("start", said, "Enter it once it has happened; work to come is `planned`"))
-    return parties
+    in_time = [terms for terms in parties if not _too_late(event, terms)]
+    if not in_time:
+        window = duration_text(parties[0].corrections)
+        said = f"it was over at {rfc3339(event.end)}, and was entered more than {window} later, after its corrections"
+        raise Refused(Fault("start", said, "What both sides still agree on can be settled: enter a settlement"))
+    return in_time
+
+
+def _too_late(event: Event, terms: Terms) -> bool:
+    """Later data corrects within `corrections` only; what needs the other side's word too may take longer."""
+    needs_both = event.of is not None or event.type in ("settlement", "note")
+    return not needs_both and event.entered > event.end + terms.corrections
 
 
 def reply_fault(event: Event, named: Event | None) -> Fault | None:

@@ -5,7 +5,7 @@ by it, are computed again; the statement that closes next carries the difference
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from contracts.adjusting import CLOSING, Restated, stated
 from contracts.canonical import readable, sha256
 from contracts.compute import Outcome, compute_period
 from contracts.contract import Contract
-from contracts.events import Docket
+from contracts.events import Docket, Event
 from contracts.evidence import Part
 from contracts.periods import Period, period_named
 from contracts.readings import Judged
@@ -129,8 +129,8 @@ def restate(
             opening = handed_over(state or before.closing_state(), before.contract, final.contract)
         else:
             opening = state or now.first_opening(final.period)
-        outcome = _again(final, opening, now, keep)
         later = [each.document for each in issued if each.document["number"] > final.issued.document["number"]]
+        outcome = _again(final, opening, now, later, keep)
         one = Restated(stated(final.issued.document, later), outcome.document, why, final.issued.sha256)
         same = outcome.document["closing_state_sha256"] == final.closing_sha256
         if one.rows or not same:
@@ -146,18 +146,28 @@ def _other_beginning(final: Final, now: Source, then: Source) -> State | None:
     return None if first == second else states[0]
 
 
-def _again(final: Final, opening: State, now: Source, keep: KeepPart | None) -> Outcome:
+def _again(
+    final: Final, opening: State, now: Source, later: Sequence[dict[str, Any]], keep: KeepPart | None
+) -> Outcome:
+    cuts = [document["input"]["batch"] for document in (final.issued.document, *later)]
     given = now.period(final.period)
-    given = replace(given, docket=_timely(given, final, now))
+    given = replace(given, docket=_timely(given, now, cuts))
     keep_part = partial(keep, final.period.name) if keep is not None else None
     return compute_period(final.contract, final.period, opening, given, status="restated", keep=keep_part)
 
 
-def _timely(given: Input, final: Final, now: Source) -> Docket:
-    """The events of a final period: one may be contested only until the statement is final (semantics §6)."""
-    cut = final.issued.document["input"]["batch"]
-    in_time = {event.id for event in Source(now.store, now.terms, cut).docket.events}
-    return Docket.of(event for event in given.docket.events if event.type != "contested" or event.id in in_time)
+def _timely(given: Input, now: Source, cuts: Sequence[int]) -> Docket:
+    """The events of a final period: one may be contested until the first statement that took it in is final.
+
+    `cuts` are the journal positions of the period's own statement and of those that could correct it since, in order.
+    """
+    known = [{event.id for event in Source(now.store, now.terms, cut).docket.events} for cut in cuts]
+
+    def in_time(event: Event) -> bool:
+        took_it_in = next((ids for ids in known if event.of in ids), None)
+        return event.type != "contested" or took_it_in is None or event.id in took_it_in
+
+    return Docket.of(event for event in given.docket.events if in_time(event))
 
 
 def later_data(store: BlockStore, now: Source, then: Source, period: Period, cut: int, since: int) -> str | None:

@@ -71,7 +71,7 @@ def _check_entry(
         return read_part(folder + path)
 
     head = read_header(entry, read)
-    yield from _placed(folder, check_root(entry, read, head, report))
+    yield from _placed(folder, check_root(entry, read, head, Report()))
     own = [path.removeprefix(folder) for path in paths if path.startswith(folder)]
     parts, damaged = check_parts(read, head, own)
     yield from _placed(folder, damaged)
@@ -90,11 +90,13 @@ def _check_entry(
         yield Finding(f"restated[{entry['period']}]", "what it says of its evidence is not what the evidence gives")
     rows = [row for row in statement["adjustments"] if row["period"] == entry["period"]]
     yield from _check_rows(rows, again)
-    original = next((each for each in earlier if each.get("number") == entry["statement"]), None)
-    if original is None:
-        report.checks.append(f"statement {entry['statement']} is not at hand: what it stated is taken from this one")
+    at_hand = {each["number"]: each for each in earlier if isinstance(each.get("number"), int)}
+    missing = [number for number in range(entry["statement"], statement["number"]) if number not in at_hand]
+    if missing:
+        numbers = ", ".join(map(str, missing))
+        report.checks.append(f"not at hand, so what was stated for {entry['period']} is taken from here: {numbers}")
     else:
-        yield from _check_against(original, entry, rows, again, earlier)
+        yield from _check_against(at_hand, entry, rows, again)
     report.checks.append(f"{entry['period']} computed again gives the adjustments of statement {entry['statement']}")
 
 
@@ -115,13 +117,14 @@ def _check_rows(rows: list[Document], again: Document) -> Iterator[Finding]:
 
 
 def _check_against(
-    original: Document, entry: Document, rows: list[Document], again: Document, earlier: Sequence[Document]
+    at_hand: Mapping[int, Document], entry: Document, rows: list[Document], again: Document
 ) -> Iterator[Finding]:
     """The adjustments against the statement that they correct, and those that corrected it before."""
+    original = at_hand[entry["statement"]]
     if statement_sha256(original) != entry["statement_sha256"]:
         yield Finding(f"restated[{entry['period']}]", f"statement {entry['statement']} at hand is another one")
         return
-    later = [each for each in earlier if each.get("number", 0) > entry["statement"]]
+    later = [document for number, document in sorted(at_hand.items()) if number > entry["statement"]]
     expected = adjustments(stated(original, later), again, entry["because"])
     if expected != rows:
         shown = ", ".join(f"{row['line']} {row['amount']}" for row in expected) or "none"

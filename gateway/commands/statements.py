@@ -237,15 +237,18 @@ def verify_files(statement: Path, evidence: Path, key: Path | None = None, previ
     except (ArchiveError, OSError) as error:
         fail(str(error))
     before = _document(previous) if previous else None
-    return verify(document, read, paths, pem, before, _earlier(statement, document))
+    return verify(document, read, paths, pem, before, _earlier(statement, document, before))
 
 
-def _earlier(statement: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The statements before it that lie beside it, which its adjustments correct."""
+def _earlier(statement: Path, document: dict[str, Any], before: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The statements that its adjustments correct, as far as they lie beside it, and the one before."""
     folder, number = statement.resolve().parent.parent, document.get("number")
     numbers = range(1, number) if isinstance(number, int) and document.get("restated") else ()
-    files = [folder / str(each) / "statement.json" for each in numbers]
-    return [_document(file) for file in files if file.is_file()]
+    files = {each: folder / str(each) / "statement.json" for each in numbers}
+    found = {each: _document(file) for each, file in files.items() if file.is_file()}
+    if before is not None and isinstance(before.get("number"), int):
+        found[before["number"]] = before
+    return [found[each] for each in sorted(found)]
 
 
 def _first(*places: Path) -> Path | None:
