@@ -23,6 +23,9 @@ Row = Mapping[str, Any]
 
 MOST_EVENTS = 25
 
+# What an event may be about, beside its device: a reading, registers read out, a line of a statement.
+_ABOUT = ("channel", "value", "old", "new", "period", "line", "amount")
+
 _REASONS = re.compile(r", (?=(?:obligation|planned|force_majeure|excused):)")
 
 
@@ -100,13 +103,16 @@ def events_section(told: Told) -> list[str]:
 def _event(told: Told, row: Row) -> Iterator[str]:
     start, end = row["start"], row["end"]
     when = moment(start, told.zone) if start == end else stretch(start, end, told.zone)
-    said = f"{_named(row['type'])}, {row['device'] or 'all devices'}" + (f": {row['reason']}" if row["reason"] else "")
+    about = " ".join(str(row[name]) for name in _ABOUT if name in row)
+    said = f"{_named(row['type'])}, {row['device'] or 'all devices'}" + (f", {about}" if about else "")
+    said += f" ({row['verdict']})" if row["verdict"] else ""
+    said += f": {row['reason']}" if row["reason"] else ""
     yield from headed(f"{when}  ", said)
     entered = f", entered {moment(row['entered'], told.zone)[:16]}" if row["type"] == "planned" else ""
     yield from filled(f"{standing(row)}{entered}", 6)
     for reply in told.document["events"]:
         if reply["of"] == row["id"]:
-            word = "contested by" if reply["type"] == "contested" else "decision of"
+            word = "contested by" if reply["type"] == "contested" else f"decision ({reply['verdict']}) of"
             about = f": {reply['reason']}" if reply["reason"] else ""
             yield from filled(
                 f"{word} the {reply['side']} ({reply['by']}), {moment(reply['start'], told.zone)}{about}", 6, 8

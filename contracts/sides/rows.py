@@ -93,20 +93,17 @@ def consequences(agreed: Consequence) -> list[str]:
 
 
 def event_row(docket: Docket, event: Event) -> Row:
-    """An event that touches the period, and how it stands between the two sides."""
+    """An event that touches the period, all that it says, and how it stands between the two sides."""
+    said = event.document()
+    more = ("channel", "value", "old", "new", "period", "line", "amount")
     return {
         "id": event.id,
         "type": event.type,
         "device": event.device,
         "start": rfc3339(event.start),
         "end": rfc3339(event.end),
-        "by": event.by,
-        "side": event.side,
-        "reason": event.reason,
-        "entered": rfc3339(event.entered),
-        "announced": None if event.announced is None else rfc3339(event.announced),
-        "of": event.of,
-        "verdict": event.verdict,
+        **{name: said.get(name) for name in ("by", "side", "reason", "entered", "announced", "of", "verdict")},
+        **{name: said[name] for name in more if name in said},
         "standing": docket.standing(event),
         "counts": docket.counts(event),
     }

@@ -165,5 +165,5 @@ def test_an_event_that_both_accept_counts() -> None:
     contest = "{type: contested, of: flood, time: @01-13T09:00, by: Ann, side: customer}"
     text = printed(promising(UPTIME), OUT, f"[{FORCE}, {contest}, {decided}]")
     assert "stated by the provider (Bob), accepted by both" in text
-    assert "decision of the customer (Ann), 2026-01-14 09:00: Agreed" in text
+    assert "decision (accept) of the customer (Ann), 2026-01-14 09:00: Agreed" in text
     assert "contested and" not in text
