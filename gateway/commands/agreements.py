@@ -23,6 +23,7 @@ from gateway.output import fail, print_json, print_text, say
 from gateway.settings import load_settings
 
 LARGEST_CONTRACT_BYTES = 4_000_000
+LARGEST_READINGS_BYTES = 1_000_000_000
 
 
 def check(
@@ -114,7 +115,7 @@ def _computed(
 
 
 def _table(path: Path) -> Table:
-    data = _bytes(path, largest=None)
+    data = _bytes(path, LARGEST_READINGS_BYTES)
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
@@ -161,12 +162,15 @@ def _part(read: ReadPart, name: str) -> bytes:
     return unpack(data)[0] if name.endswith(".gz") else data
 
 
-def _bytes(path: Path, largest: int | None = LARGEST_CONTRACT_BYTES) -> bytes:
+def _bytes(path: Path, largest: int = LARGEST_CONTRACT_BYTES) -> bytes:
+    """What a file holds; one that never ends, such as a device, is refused like one that is too large."""
     try:
-        if largest is not None and path.stat().st_size > largest:
-            message = f"has {path.stat().st_size:,} bytes, more than the {largest:,} a contract can have"
-            raise ProblemsFound([Problem(str(path), 0, 0, message, "Is this the right file?")])
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(largest + 1)
     except OSError as error:
         problem = Problem(str(path), 0, 0, f"cannot be read: {error.strerror}", "Check the name and its rights")
         raise ProblemsFound([problem]) from None
+    if len(data) > largest:
+        message = f"has more than the {largest:,} bytes that are read of such a file"
+        raise ProblemsFound([Problem(str(path), 0, 0, message, "Is this the right file?")])
+    return data
