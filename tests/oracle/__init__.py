@@ -64,6 +64,7 @@ Guarantees and obligations
 33. `over` decides in the last period of its quarter or year, of the contract or of the device. A period not decided
     neither counts towards earn-back nor ends its row.
 34. A guarantee of the contract is excused by what concerns a device in force in the period.
+    Of several devices, one that is idle by `while` counts as one that is as it should be.
 35. `relief` is of the minimum as shrunk by days in force; several reliefs add up, and leave no less than nothing.
 36. `instead_of` speaks where its own credit is due (also one voided to 0.00); amounts are compared unrounded.
 37. A credit is rounded, then taken from its lines in proportion to the parts of its base; where a line has less left,

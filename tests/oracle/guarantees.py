@@ -8,6 +8,7 @@ from typing import Any
 from tests.oracle.book import Book, Chapter
 from tests.oracle.excuses import Reasons, Record, excuses
 from tests.oracle.obligations import kind_of, spans_of
+from tests.oracle.quantity import Scene
 from tests.oracle.service_hours import service_time
 from tests.oracle.spans import Span, Spans, joined, length, shared, without
 from tests.oracle.terms import Terms, duration_ms
@@ -79,7 +80,7 @@ def state_of(chapter: Chapter, guarantee: Terms, device: str | None) -> tuple[li
     """Return the state a guarantee is judged by, and the time in which it asks for nothing."""
     if device is None:
         wanted = int(guarantee["at_least_devices"])
-        each = [timeline(s.world, condition_of(guarantee), s.device, s.start, s.end) for s in chapter.scenes]
+        each = [good_or_idle(scene, guarantee) for scene in chapter.scenes]
         over = overlay(each, chapter.start, chapter.end)
         return [Piece(a, b, at_least(states, wanted)) for a, b, states in over], []
     scene = chapter.scene_of(device)
@@ -91,6 +92,17 @@ def state_of(chapter: Chapter, guarantee: Terms, device: str | None) -> tuple[li
     over = overlay([held, asked], scene.start, scene.end)
     pieces = [Piece(a, b, state if wanted is True else None) for a, b, (state, wanted) in over]
     return pieces, spans_of(asked, False)
+
+
+def good_or_idle(scene: Scene, guarantee: Terms) -> list[Piece]:
+    """Return when a device is as it should be, for a guarantee of the contract: one that is idle is."""
+    held = timeline(scene.world, condition_of(guarantee), scene.device, scene.start, scene.end)
+    if "while" not in guarantee:
+        return held
+    asked = timeline(scene.world, guarantee["while"], scene.device, scene.start, scene.end)
+    over = overlay([held, asked], scene.start, scene.end)
+    meant = {True: lambda state: state, False: lambda _: True, None: lambda _: None}
+    return [Piece(a, b, meant[wanted](state)) for a, b, (state, wanted) in over]
 
 
 def condition_of(guarantee: Terms) -> Any:

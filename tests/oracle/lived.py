@@ -72,6 +72,8 @@ def rows_of(luck: Random, stage: Stage, life: Life) -> list[Row]:
 def spoiled(luck: Random, rows: list[Row]) -> list[Row]:
     """Draw a file of the rows with spikes, low values, repetitions, conflicts, displaced and missing lines."""
     file = list(rows)
+    if not file:
+        return file
     for _ in range(luck.randint(0, 8)):
         at = luck.randrange(len(file))
         row = file[at]
@@ -82,12 +84,12 @@ def spoiled(luck: Random, rows: list[Row]) -> list[Row]:
     for _ in range(luck.choice([0, 0, 1, 3])):
         row = luck.choice(file)
         file.insert(luck.randrange(len(file)), replace(row, value=f"{Decimal(row.value) + luck.choice([1, 2, 500])}"))
-    for _ in range(luck.randint(0, 20)):
+    for _ in range(luck.randint(0, min(20, len(file) // 2))):
         file.pop(luck.randrange(len(file)))
     if luck.random() < 0.3:
         luck.shuffle(file)
     if luck.random() < 0.3:
-        odd = [-5 * MINUTE, -5 * MINUTE - 1, -HOUR, 3 * HOUR, 2 * DAY, 2 * DAY + 1]
+        odd = [-5 * MINUTE, -5 * MINUTE - 1, -HOUR, 3 * HOUR, 90 * DAY, 90 * DAY + 1]
         file = [replace(row, arrival=row.time + (1000 if luck.random() < 0.95 else luck.choice(odd))) for row in file]
     return file
 
@@ -185,8 +187,8 @@ class Witness:
     def tell_of_readings(self, rows: list[Row]) -> None:
         """Tell of readings accepted or discarded, and of a register exchanged."""
         odd = [row for row in rows if row.channel == "register" and row.value in ("0", "3", "20000")]
-        odd += [row for row in rows if row.arrival is not None and not 0 <= row.arrival - row.time <= 2 * DAY]
-        for _ in range(self.luck.choice([0, 0, 0, 1, 2])):
+        odd += [row for row in rows if row.arrival is not None and not 0 <= row.arrival - row.time <= 90 * DAY]
+        for _ in range(self.luck.choice([0, 0, 0, 1, 2]) if rows else 0):
             row = self.luck.choice(odd or rows)
             others = {other.value for other in rows if (other.device, other.channel, other.time) == row_identity(row)}
             keys = {"value": Decimal(row.value)} if len(others) > 1 or self.luck.random() < 0.5 else {}
@@ -197,7 +199,7 @@ class Witness:
                 channel=row.channel,
                 time=row.time,
                 verdict=self.luck.choice(["accept", "accept", "discard"]),
-                entered=self.stage.end + DAY + len(self.records),
+                entered=row.time + HOUR + len(self.records),
                 **keys,
             )
         if self.luck.random() < 0.35:

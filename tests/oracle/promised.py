@@ -132,7 +132,7 @@ class Author:
         scope = {"scope": "contract", "at_least_devices": str(luck.randint(1, len(self.stage.devices)))}
         if luck.random() < 0.2:
             item |= scope
-        elif kind == "level":
+        if kind == "level":
             item |= self.maybe(0.7, {"while": luck.choice(["busy", "{not: {condition: fit}}"])})
         item |= {"target": luck.choice(["99.5", "99", "95", "80", "50", "100"])}
         return (
@@ -226,7 +226,6 @@ def contract_text(luck: Random, stage: Stage) -> str:
         "valid": {"from": stage.contract.first, "until": stage.contract.after},
         "period": stage.kind,
         **({"anchor": stage.anchor} if stage.kind == "month" else {}),
-        "corrections": luck.choice(["90d", "2d"]),
         "rounding": luck.choice(["half_up", "half_even"]),
         "devices": [{"id": name, "since": days.first, "until": days.after} for name, days in stage.devices.items()],
         "channels": {
