@@ -12,7 +12,7 @@ from tests.oracle.quantity import Scene
 from tests.oracle.service_hours import service_time
 from tests.oracle.spans import Span, Spans, joined, length, shared, without
 from tests.oracle.terms import Terms, duration_ms
-from tests.oracle.timeline import Piece, State, timeline
+from tests.oracle.timeline import Piece, State, opposite, timeline
 
 Interval = tuple[int, int, str, str | None]
 
@@ -101,8 +101,7 @@ def good_or_idle(scene: Scene, guarantee: Terms) -> list[Piece]:
         return held
     asked = timeline(scene.world, guarantee["while"], scene.device, scene.start, scene.end)
     over = overlay([held, asked], scene.start, scene.end)
-    meant = {True: lambda state: state, False: lambda _: True, None: lambda _: None}
-    return [Piece(a, b, meant[wanted](state)) for a, b, (state, wanted) in over]
+    return [Piece(a, b, state if wanted else opposite(wanted)) for a, b, (state, wanted) in over]
 
 
 def condition_of(guarantee: Terms) -> Any:

@@ -11,7 +11,7 @@ from tests.oracle.two_sided import case_of
 
 
 @settings(
-    max_examples=300,
+    max_examples=120,
     deadline=None,
     print_blob=True,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
