@@ -45,13 +45,17 @@ def demo(
     try:
         with alone(folder):
             verified = asyncio.run(_demo(folder, once))
-    except BrokerError as error:
+    except (BrokerError, FleetFault) as error:
         fail(str(error))
     except KeyboardInterrupt:
         verified = True
     say(f"Everything is in {folder}" + ("" if data else "; remove it when you have seen enough"))
     if not verified:
         raise typer.Exit(1)
+
+
+class FleetFault(Exception):  # noqa: N818 - whose fault it is says it best
+    """The simulated fleet ended before its time; the message says where to look."""
 
 
 def _folder(data: Path | None) -> Path:
@@ -160,7 +164,7 @@ class _Fleet:
             async for line in process.stdout:
                 yield json.loads(line)
             if await process.wait() != 0:
-                raise RuntimeError("the simulated fleet could not publish; see what it said above")
+                raise FleetFault("the simulated fleet could not publish; what it said stands above")
 
 
 async def _history(fleet: _Fleet, watch: _Watch, what: str, span: tuple[int, int]) -> dict[str, Any]:

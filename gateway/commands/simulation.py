@@ -185,12 +185,14 @@ def _stopped_by_signal() -> asyncio.Event:
 
 
 def _scenario(name: str) -> Scenario:
+    """A shipped scenario by its bare name, whatever is called so in this folder; else a file."""
     path = Path(name)
-    if not path.suffix and not path.exists():
+    if not path.suffix and path.name == name:
         try:
             return shipped(name)
         except (FileNotFoundError, KeyError):
-            fail(f"{name} is neither a scenario file nor a shipped scenario (demo, office-printer, compressed-air)")
+            if not path.is_file():
+                fail(f"{name} is neither a scenario file nor a shipped scenario (demo, office-printer, compressed-air)")
     try:
         scenario, problems = read_scenario(path.read_text())
     except (OSError, UnicodeDecodeError) as error:

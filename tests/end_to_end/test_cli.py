@@ -299,3 +299,12 @@ async def test_replay_and_simulate_publish_what_they_say(broker: EmbeddedBroker,
     told = [json.loads(each.out.splitlines()[-1]) for each in (replayed, simulated)]
     assert (replayed.code, told[0]) == (0, {"done": "replay", "messages": 1, "readings": 30})
     assert (simulated.code, told[1]["done"], told[1]["readings"]) == (0, "history", 180)
+
+
+def test_a_shipped_scenario_is_found_whatever_lies_in_the_folder(tmp_path: Path) -> None:
+    """A folder of the same name is not taken for the scenario; what cannot be reached is said instead."""
+    (tmp_path / "demo").mkdir()
+    done = fairmeter("simulate", "demo", "--broker", "127.0.0.1:1", "--live", cwd=tmp_path)
+    assert done.code == 1
+    assert "cannot be read" not in done.said
+    assert "Traceback" not in done.said
