@@ -6,7 +6,7 @@ two and nothing else. What a statement gets later, its number, cut and signature
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -37,7 +37,7 @@ from contracts.usage import Metered, Usage, usage_of
 
 SCHEMA = "fairmeter.statement/1"
 
-Holidays = Mapping[str, Collection[date]]
+Holidays = Mapping[str, tuple[date, ...]]
 
 
 @dataclass(frozen=True, slots=True)

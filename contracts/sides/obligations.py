@@ -5,7 +5,7 @@ Within tolerance there is no breach and nothing is excused; beyond it, every int
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -73,7 +73,7 @@ def keep_within(duty: Obligation, view: View) -> Duty:
     return Duty(duty, view.device, met, measured, limit, "%", () if met else out)
 
 
-def keep_connected(duty: Obligation, view: View, timezone: str, closed: Collection[date]) -> Duty:
+def keep_connected(duty: Obligation, view: View, timezone: str, closed: tuple[date, ...]) -> Duty:
     """Connected: at least one channel of the device known for so many percent of the time."""
     assert duty.connected is not None, "dispatched by kind"
     asked = service_stretches(duty.service_hours, view.force, timezone, closed)

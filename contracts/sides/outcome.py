@@ -47,7 +47,7 @@ class Facts:
     views: list[View]
     quantities: Mapping[tuple[str, str], Decimal]
     docket: Docket
-    holidays: Mapping[str, Collection[date]]
+    holidays: Mapping[str, tuple[date, ...]]
     carried: Carried
 
     @property

@@ -6,9 +6,8 @@ the change; of a repeated hour, `from` is the first and `to` the second occurren
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from contracts.language.promises import ServiceHours
 from contracts.language.values import COUNTRY, DAY_MINUTES
@@ -59,7 +58,8 @@ def holidays_in(hours: ServiceHours | None, first: date, after: date) -> tuple[d
     return tuple(sorted(day for day in days if first <= day < after))
 
 
-def service_stretches(hours: ServiceHours | None, span: Span, timezone: str, closed: Collection[date]) -> Stretches:
+@lru_cache(maxsize=1024)
+def service_stretches(hours: ServiceHours | None, span: Span, timezone: str, closed: tuple[date, ...]) -> Stretches:
     """The service hours inside a span; all of it where none are agreed.
 
     `closed` are the holidays of its days, and of the day before, whose hours may run past midnight into it.
