@@ -98,12 +98,16 @@ def adjustment_line(terms: Terms, row: Row) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Restated:
-    """A final period computed again: which one, what made it differ, and the statement it would be now."""
+    """A final period computed again: which one, what made it differ, and the statement it would be now.
+
+    `later_events` are the ids of what people said since it was last stated.
+    """
 
     known: Stated
     document: Document
     because: str
     statement_sha256: str
+    later_events: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> list[Row]:
@@ -119,6 +123,7 @@ class Restated:
             "version": self.document["version"],
             "terms_sha256": self.document["terms_sha256"],
             "because": self.because,
+            "events": [row for row in self.document["events"] if row["id"] in self.later_events],
             "closing_state_sha256": self.document["closing_state_sha256"],
             "evidence": self.document["evidence"],
         }

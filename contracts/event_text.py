@@ -101,7 +101,11 @@ def agreement_fault(event: Event, terms: Terms) -> Fault | None:
         return Fault("line", f"{terms.id} has no line {event.line}", f"Name one of {', '.join(lines) or 'its charges'}")
     digits = minor_digits(terms.currency)
     if (Fraction(event.amount) * 10**digits).denominator != 1:
-        return Fault("amount", f"{event.amount} has more than {digits} decimals", f"Give it in whole {terms.currency}")
+        return Fault(
+            "amount",
+            f"{event.amount} has more than {digits} decimals",
+            f"Give it with at most {digits}: the smallest unit of {terms.currency}",
+        )
     return None
 
 

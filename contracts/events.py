@@ -6,7 +6,7 @@ sides have accepted it by a decision. The record here is the same whether it cam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -160,9 +160,20 @@ class Docket:
         ]
         return max(settlement.entered, min(accepted)) if accepted else None
 
-    def touching(self, span: Span) -> Docket:
-        """The events that can change what a span comes to: those in it, and what was said of them."""
+    def settled(self) -> frozenset[str]:
+        """The settlements that both sides have accepted."""
+        settlements = (event for event in self.events if event.type == "settlement")
+        return frozenset(event.id for event in settlements if self.settled_at(event) is not None)
+
+    def touching(self, span: Span, settlements: Collection[str] | None = None) -> Docket:
+        """The events that can change what a span comes to: those in it, and what was said of them.
+
+        `settlements` are those that enter with it; without, those that were accepted in the span.
+        """
         inside = {event.id for event in self.events if self._touches(event, span)}
+        if settlements is not None:
+            inside -= {event.id for event in self.events if event.type == "settlement"}
+            inside |= set(settlements)
         spoken = {event.id for event in self.events if event.of in inside and event.type in ("decision", "contested")}
         return Docket.of(event for event in self.events if event.id in inside | spoken)
 

@@ -37,7 +37,7 @@ def kept_aside(
             continue
         inside = np.zeros(len(found.columns), np.bool_)
         inside[low:high] = True
-        decided = [decision.time for decision in decisions.get(channel, ())]
+        decided = [decision.time for decision in decisions.get(channel, ()) if _settles(found, decision)]
         if decided:
             inside &= ~np.isin(found.columns.times, decided)
         for disposition, reason in (
@@ -46,6 +46,16 @@ def kept_aside(
         ):
             where = inside & (found.dispositions == disposition)
             yield from _rows(terms, device, channel, found, where, disposition, reason)
+
+
+def _settles(found: Judged, decision: Decision) -> bool:
+    """Is the decision about a value that came for its moment, and that it can accept or discard?"""
+    low, high = np.searchsorted(found.columns.times, [decision.time, decision.time + 1])
+    if decision.ticks is None:
+        return bool(high > low)
+    kept = found.columns.ticks[low:high] == decision.ticks
+    stands = found.dispositions[low:high] == Disposition.ACCEPTED
+    return bool((kept & (stands if decision.accepted else ~stands)).any())
 
 
 def flagged(terms: Terms, device: str, totals: Mapping[str, Totals]) -> Iterator[Row]:

@@ -107,6 +107,11 @@ class Closer:
         issued = self.ledger.all(contract_id)
         return restate(self.store, issued, self.finals(contract_id), cut, keep)
 
+    def newest_cut(self, contract_id: str) -> int | None:
+        """The journal position at which the newest statement was cut."""
+        last = self.ledger.last(contract_id)
+        return None if last is None else int(last.document["input"]["batch"])
+
     def opening(self, contract: Contract, period: Period, upto: int | None, later: Restatement) -> State:
         """The state with which a period opens: what the last one left, later data in earlier ones included."""
         finals = self.finals(contract.terms.id)
@@ -146,7 +151,10 @@ class Closer:
         contract, period = due
         if now_ms < self.due_at(contract.terms, period):
             when = rfc3339(self.due_at(contract.terms, period))
-            raise NotDue(f"period {period.name} of {contract_id} can be closed from {when} on, when its grace is over")
+            what, over = f"period {period.name}", "its grace"
+            if period.name == CLOSING:
+                what, over = "the closing statement", "the time for corrections"
+            raise NotDue(f"{what} of {contract_id} can be closed from {when} on, when {over} is over")
         cut = self.store.cursor()
         if period.name == CLOSING and self._nothing_left.get(contract_id) == cut.position:
             raise NotDue(f"{contract_id} is over, and nothing is left to correct")
@@ -159,11 +167,12 @@ class Closer:
     def _write(self, draft: Draft, contract: Contract, period: Period, cut: Tip, now_ms: int) -> Issued:
         later = self.restatement(contract.terms.id, cut.position, draft.keep_adjustment)
         draft.drop_adjustments_but({each.known.period for each in later.restated})
+        source = Source(self.store, contract.terms, cut.position)
         outcome = compute_period(
             contract,
             period,
             self.opening(contract, period, cut.position, later),
-            Source(self.store, contract.terms, cut.position).period(period),
+            source.period(period, source.settled_since(self.newest_cut(contract.terms.id))),
             status="final",
             keep=draft.keep,
             cut={"gateway": self.gateway, "batch": cut.position, "batch_sha256": cut.sha256.hex()},

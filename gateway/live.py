@@ -7,7 +7,7 @@ far is a short addition, by the very code of the final.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from contracts.adjusting import adjusted
@@ -99,6 +99,7 @@ class LivePeriod:
         self.opening = opening
         self._edges = edges(period.span, now_ms)
         self.later = Restatement()
+        self.settlements: Collection[str] = ()  # those that its statement brings
         self._holidays = holidays_of(contract.terms, period)
         self._chains = {device.id: Chain(device) for device in contract.terms.devices}
 
@@ -142,7 +143,7 @@ class LivePeriod:
 
     def _draft(self, source: Source, end: int, status: str) -> tuple[dict[str, object], Carried]:
         metered = [self._to_date(source, chain, end) for chain in self._chains.values()]
-        docket = source.docket.touching(self.period.span)
+        docket = source.docket.touching(self.period.span, self.settlements)
         return draft(
             self.contract,
             self.period,

@@ -1,6 +1,6 @@
 """Metering in the gateway: what the core needs to know of a period, read from the block store."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,14 +42,19 @@ class Source:
         decisions = self._decisions.get(key[0], {}).get(key[1], ())
         return judge(self.store.read(*key, start, end, self.upto), Clock.of(self.terms), decisions)
 
-    def period(self, period: Period) -> Input:
-        """Everything a period is computed from."""
+    def settled_since(self, position: int | None) -> frozenset[str]:
+        """The settlements that both sides have accepted since a journal position (None: ever)."""
+        before = frozenset[str]() if position is None else Source(self.store, self.terms, position).docket.settled()
+        return self.docket.settled() - before
+
+    def period(self, period: Period, settlements: Collection[str] = ()) -> Input:
+        """Everything a period is computed from; `settlements` are those that its statement brings."""
         span = period.span
         judged = {key: self.judged(key, span.start, span.end) for key in self.pairs()}
         refused = {key: self.store.refused(*key, span.start, span.end, self.upto) for key in self.pairs()}
         found = {key: each for key, each in judged.items() if len(each.columns)}
         meter_ids = {device.id: self.meter_ids(device.id, period) for device in self.terms.devices}
-        return Input(found, refused, meter_ids, docket=self.docket.touching(span))
+        return Input(found, refused, meter_ids, docket=self.docket.touching(span, settlements))
 
     def told(self, device: Device, period: Period) -> Told:
         """What was said of a device in a period."""

@@ -45,6 +45,7 @@ class Final:
     period: Period
     closing_file: Path
     closing_sha256: str
+    cut_before: int | None
 
     def closing_state(self) -> State:
         """The state with which it closed, checked against the digest that was signed."""
@@ -100,7 +101,8 @@ def known_periods(
                 if entry["period"] == name:
                     file = folder(later.document) / "evidence" / "adjustments" / name / "closing.json"
                     digest = entry["closing_state_sha256"]
-        found.append(Final(each, contract, period_named(contract.terms, name), file, digest))
+        before = issued[place - 1].document["input"]["batch"] if place else None
+        found.append(Final(each, contract, period_named(contract.terms, name), file, digest, before))
     return found
 
 
@@ -131,7 +133,8 @@ def restate(
             opening = state or now.first_opening(final.period)
         later = [each.document for each in issued if each.document["number"] > final.issued.document["number"]]
         outcome = _again(final, opening, now, later, keep)
-        one = Restated(stated(final.issued.document, later), outcome.document, why, final.issued.sha256)
+        known, heard = stated(final.issued.document, later), frozenset(later_events(now, then, final.period))
+        one = Restated(known, outcome.document, why, final.issued.sha256, heard)
         same = outcome.document["closing_state_sha256"] == final.closing_sha256
         if one.rows or not same:
             restated.append(one)
@@ -150,7 +153,8 @@ def _again(
     final: Final, opening: State, now: Source, later: Sequence[dict[str, Any]], keep: KeepPart | None
 ) -> Outcome:
     cuts = [document["input"]["batch"] for document in (final.issued.document, *later)]
-    given = now.period(final.period)
+    own = Source(now.store, now.terms, cuts[0])  # a settlement stays on the statement that brought it
+    given = now.period(final.period, own.settled_since(final.cut_before))
     given = replace(given, docket=_timely(given, now, cuts))
     keep_part = partial(keep, final.period.name) if keep is not None else None
     return compute_period(final.contract, final.period, opening, given, status="restated", keep=keep_part)
@@ -176,8 +180,7 @@ def later_data(store: BlockStore, now: Source, then: Source, period: Period, cut
     for key in now.pairs():
         if store.later_readings(*key, span.start, span.end, since, cut):
             readings += _changed(*(each.judged(key, span.start, span.end) for each in (now, then)))
-    said, known = (set(each.docket.touching(span).events) for each in (now, then))
-    events = len(said ^ known)
+    events = len(later_events(now, then, period))
     meters = sum(
         len(set(now.meter_ids(device.id, period)) ^ set(then.meter_ids(device.id, period)))
         for device in now.terms.devices
@@ -188,6 +191,12 @@ def later_data(store: BlockStore, now: Source, then: Source, period: Period, cut
         if count
     ]
     return " and ".join(parts) or None
+
+
+def later_events(now: Source, then: Source, period: Period) -> set[str]:
+    """The events that touch a period now and did not then; settlements enter another way."""
+    said, known = (set(each.docket.touching(period.span, ()).events) for each in (now, then))
+    return {event.id for event in said ^ known}
 
 
 def _changed(now: Judged, then: Judged) -> int:

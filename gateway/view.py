@@ -70,7 +70,7 @@ class LiveView:
 
         `dirty` are the hours with new readings; None leaves the metering to whoever asks for the statement.
         """
-        due = self.stores.closer.next_due(contract_id)
+        due = self.stores.closer.next_due(contract_id) or self.stores.closer.closing_due(contract_id)
         if due is None:
             self.periods.pop(contract_id, None)
             return
@@ -110,6 +110,8 @@ class LiveView:
             opening = self.stores.closer.opening(contract, first, position, later)
             held[0].reopen(Source(self.stores.blocks, contract.terms, position), opening)
         held[0].later = later
+        source = Source(self.stores.blocks, contract.terms, position)
+        held[0].settlements = source.settled_since(self.stores.closer.newest_cut(contract.terms.id))
         return held
 
     def _restated(

@@ -45,7 +45,7 @@ class Told:
         """What a statement's words come from."""
         guarantees = {each.id: each for each in terms.guarantees}
         obligations = {each.id: each for each in terms.obligations}
-        events = {row["id"]: row for row in document["events"]}
+        events = {row["id"]: row for row in _said(document)}
         return Told(document, terms, zone(terms.timezone), guarantees, obligations, events)
 
     def within(self, row: Row) -> int:
@@ -75,6 +75,13 @@ class Told:
         return f"{grouped(Decimal(amount))} {self.document['currency']}"
 
 
+def _said(document: Document) -> Iterator[Row]:
+    """What people said of the period, and what they said since of earlier ones that are corrected by it."""
+    for entry in document["restated"]:
+        yield from entry["events"]
+    yield from document["events"]
+
+
 def stretches_of(told: Told, intervals: Sequence[Row]) -> str:
     """The first of several stretches in words, and how many more there are."""
     if not intervals:
@@ -88,8 +95,11 @@ def stretches_of(told: Told, intervals: Sequence[Row]) -> str:
 
 
 def events_section(told: Told) -> list[str]:
-    """What people said in the period, for which side, and whether it counts; replies stand under what they answer."""
-    rows = [row for row in told.document["events"] if row["of"] not in told.events]
+    """What people said, for which side, and whether it counts; replies stand under what they answer.
+
+    What was said later of an earlier period stands first: it is why that period is corrected.
+    """
+    rows = [row for row in told.events.values() if row["of"] not in told.events]
     if not rows:
         return []
     result = ["WHAT PEOPLE SAID", RULE]
@@ -110,7 +120,7 @@ def _event(told: Told, row: Row) -> Iterator[str]:
     yield from headed(f"{when}  ", said)
     entered = f", entered {moment(row['entered'], told.zone)[:16]}" if row["type"] == "planned" else ""
     yield from filled(f"{standing(row)}{entered}", 6)
-    for reply in told.document["events"]:
+    for reply in told.events.values():
         if reply["of"] == row["id"]:
             word = "contested by" if reply["type"] == "contested" else f"decision ({reply['verdict']}) of"
             about = f": {reply['reason']}" if reply["reason"] else ""

@@ -134,24 +134,38 @@ def choose_largest(owed: list[Credit]) -> None:
 def round_within(terms: Terms, owed: list[Credit], lines: Iterable[Line]) -> None:
     """Round each credit once; together those on a charge never exceed it, the later in the file gives way.
 
-    A credit measured over several periods draws on this period's lines by their share of what it is of.
+    A credit draws on each line by its part, exactly; what rounding adds or takes goes where a line has room. One that
+    is measured over several periods draws on this period's lines by their share of what it is of.
     """
     left = {(line["id"], line["device"]): Fraction(line["amount"]) for line in lines}
     for credit in owed:
-        credit.amount = round_money(credit.exact, terms.currency, terms.rounding)
         taken = {key: part for key, part in credit.base.parts.items() if part > 0}
-        if not taken or not credit.amount:
+        if not taken or not credit.exact:
+            credit.amount = round_money(credit.exact, terms.currency, terms.rounding)
             continue
-        scale = Fraction(credit.amount) / max(credit.whole, sum(taken.values()))
+        scale = credit.exact / max(credit.whole, sum(taken.values()))
         wanted = {key: part * scale for key, part in taken.items()}
-        given = {key: max(Fraction(0), min(part, left[key])) for key, part in wanted.items()}
-        lacking = sum(wanted.values()) - sum(given.values())
+        drawn = {key: max(Fraction(0), min(part, left[key])) for key, part in wanted.items()}
+        lacking = sum(wanted.values()) - sum(drawn.values())
         if lacking:
-            most = Fraction(credit.amount) - lacking
-            credit.amount = _down(most, terms.currency)
-            credit.limit(most, "credits on a charge together never exceed it")
-        for key, part in given.items():
+            credit.limit(credit.exact - lacking, "credits on a charge together never exceed it")
+        elsewhere = credit.exact - sum(drawn.values())
+        credit.amount = round_money(credit.exact, terms.currency, terms.rounding)
+        reached = _fit(drawn, left, Fraction(credit.amount) - elsewhere)
+        if reached + elsewhere < credit.amount:
+            credit.amount = _down(reached + elsewhere, terms.currency)
+            _fit(drawn, left, Fraction(credit.amount) - elsewhere)
+        for key, part in drawn.items():
             left[key] -= part
+
+
+def _fit(drawn: dict[LineKey, Fraction], left: Mapping[LineKey, Fraction], target: Fraction) -> Fraction:
+    """Draw so much in all, more where a line has room, or less from the last on; gives how much it came to."""
+    for key, part in list(drawn.items()):
+        drawn[key] = part + max(Fraction(0), min(target - sum(drawn.values()), left[key] - part))
+    for key, part in reversed(list(drawn.items())):
+        drawn[key] = part - max(Fraction(0), min(sum(drawn.values()) - target, part))
+    return sum(drawn.values(), Fraction(0))
 
 
 def _down(amount: Fraction, currency: str) -> Decimal:

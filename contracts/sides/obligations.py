@@ -111,7 +111,9 @@ def owed(at_least: Decimal, share: Fraction, relief: Mapping[str, tuple[int, int
     return max(Fraction(0), whole * (1 - down))
 
 
-def keep_minimum(duty: Obligation, used: Decimal, limit: Fraction, unit: str, *, decided: bool, note: str) -> Duty:
+def keep_minimum(
+    duty: Obligation, used: Decimal, limit: Fraction, unit: str, *, decided: bool, note: str | None
+) -> Duty:
     """A minimum use: `used` of the `limit` owed; not decided before its period or contract year is over."""
     met = Fraction(used) >= limit if decided else None
     short = max(Fraction(0), limit - Fraction(used)) if met is False else Fraction(0)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from contracts.events import Docket
+from contracts.figures import grouped, lasting
 from contracts.language.promises import Guarantee, Obligation
 from contracts.language.terms import Terms
 from contracts.periods import Period, Span, contract_window, ends_window, force_days, in_force
@@ -244,8 +245,13 @@ def _minimum(facts: Facts, duty: Obligation, use: Use) -> Duty:
         days, of, decided = (after - first).days, period.days, facts.over
     share = Fraction(days, of)
     limit = owed(duty.minimum_use.at_least, share, use.relief)
-    note = "" if share == 1 else f" for {days} of {of} days"
     unit = terms.meter_unit(duty.minimum_use.meter)
+    text = f"{grouped(duty.minimum_use.at_least)} {unit} promised"
+    text += "" if share == 1 else f" × {days} of {of} days"
+    for name, (down, whole) in use.relief.items():
+        if down:
+            text += f", less {lasting(down)} of {lasting(whole)} in which “{name}” was not kept"
+    note = None if limit == duty.minimum_use.at_least else f"{text} = {grouped(limit)} {unit}"
     return keep_minimum(duty, use.quantity, limit, unit, decided=decided, note=note)
 
 

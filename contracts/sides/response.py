@@ -25,13 +25,18 @@ from contracts.units import HOUR_MS
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One incident in a period: since when, until when, how long its time ran in all and beyond, and what it costs."""
+    """One incident in a period: since when, until when, how long its time ran in all and beyond, and what it costs.
+
+    `owed` is what it would cost without the cap, `earlier` what it was credited with in the periods before.
+    """
 
     opened: int
     closed: int | None
     elapsed_ms: int
     beyond_ms: int
+    owed: Fraction
     credit: Fraction
+    earlier: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +152,19 @@ def _closed(closings: Stretches, opened: int, start: int, end: int) -> int | Non
 
 def _answer(promise: Guarantee, course: _Course, ran: Stretches, beyond: Stretches) -> Answered:
     elapsed, late = course.start.elapsed_ms + length_ms(ran), length_ms(beyond)
-    credit = Fraction(0)
+    due = credit = Fraction(0)
     if promise.credits is not None and promise.response is not None:
-        before = max(0, course.start.elapsed_ms - promise.response.within)
-        credit = _credit(promise.credits, before, late, course.start.credited)
-    return Answered(course.start.opened, course.closed, elapsed, late, credit)
+        due = _due(promise.credits, max(0, course.start.elapsed_ms - promise.response.within), late)
+        cap = promise.credits.cap
+        credit = due if cap is None else max(Fraction(0), min(due, Fraction(cap) - course.start.credited))
+    start = course.start
+    return Answered(start.opened, course.closed, elapsed, late, due, credit, start.credited)
 
 
-def _credit(agreed: Credits, before_ms: int, beyond_ms: int, credited: Fraction) -> Fraction:
-    """What an incident costs in a period: hours beyond, begun ones in full where the terms say so, up to its cap."""
+def _due(agreed: Credits, before_ms: int, beyond_ms: int) -> Fraction:
+    """What an incident costs in a period without a cap: its hours beyond, begun ones in full if the terms say so."""
     assert agreed.per_hour is not None, "a response is credited by the hour"
     hours = Fraction(beyond_ms, HOUR_MS)
     if agreed.started:
         hours = Fraction(-(-(before_ms + beyond_ms) // HOUR_MS) - -(-before_ms // HOUR_MS))
-    amount = hours * Fraction(agreed.per_hour)
-    return amount if agreed.cap is None else max(Fraction(0), min(amount, Fraction(agreed.cap) - credited))
+    return hours * Fraction(agreed.per_hour)

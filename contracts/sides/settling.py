@@ -130,7 +130,13 @@ def _by_the_hour(facts: Facts, each: Promise) -> Credit | None:
         text += f": {lasting(incident.beyond_ms)} beyond the agreed time"
         text += ", begun hours in full," if agreed.started else ""
         text += f" × {grouped(agreed.per_hour or 0)} {facts.terms.currency} an hour"
-        credit.steps.append(Step(text, -incident.credit))
+        credit.steps.append(Step(text, -incident.owed))
+        if incident.credit != incident.owed:
+            earlier = f", of which {money(incident.earlier, facts.terms.currency)} before" if incident.earlier else ""
+            text = (
+                f"no more than {money(agreed.cap or Decimal(0), facts.terms.currency)} for the whole incident{earlier}"
+            )
+            credit.steps.append(Step(text, incident.owed - incident.credit))
     return credit
 
 
@@ -182,6 +188,8 @@ def _surcharges(facts: Facts, duties: list[Duty]) -> Iterator[Line]:
             ms = length_ms(duty.stretches)
             text = f"{lasting(ms)} × {grouped(agreed.per_hour)} {terms.currency} an hour"
             steps.append(Step(text, Fraction(ms, HOUR_MS) * Fraction(agreed.per_hour)))
+        if duty.note is not None:
+            steps.append(Step(duty.note))
         if agreed.per_unit_short is not None:
             text = f"{grouped(duty.short)} {duty.unit} short × {grouped(agreed.per_unit_short)} {terms.currency}"
             steps.append(Step(text, duty.short * Fraction(agreed.per_unit_short)))

@@ -9,14 +9,24 @@ from typing import Any
 from contracts.adjusting import adjustments, amounts_of, stated
 from contracts.canonical import sha256
 from contracts.seal import statement_sha256
-from contracts.verify.evidence import Finding, ReadPart, Report, check_parts, check_root, give_again, read_header
+from contracts.verify.evidence import (
+    Finding,
+    ReadPart,
+    Report,
+    Unreadable,
+    check_parts,
+    check_root,
+    give_again,
+    read_header,
+)
 
 Document = Mapping[str, Any]
 
 
 _ROW = {"period", "statement", "line", "device", "kind", "title", "was", "now", "amount", "because"}
 _ENTRY = {
-    "period", "statement", "statement_sha256", "version", "terms_sha256", "because", "closing_state_sha256", "evidence",
+    "period", "statement", "statement_sha256", "version", "terms_sha256", "because", "events", "closing_state_sha256",
+    "evidence",
 }  # fmt: skip
 
 
@@ -48,7 +58,10 @@ def check_adjustments(
             yield Finding(path, "this file is not part of the evidence that was signed")
     left: Document | None = None
     for entry in statement["restated"]:
-        yield from _check_entry(statement, entry, left, read_part, paths, earlier, report)
+        try:
+            yield from _check_entry(statement, entry, left, read_part, paths, earlier, report)
+        except Unreadable as unreadable:
+            yield from _placed(f"adjustments/{entry['period']}/", [unreadable.finding])
         left = entry
     restated = {entry["period"] for entry in statement["restated"]}
     for row in statement["adjustments"]:
@@ -88,6 +101,8 @@ def _check_entry(
         yield Finding(f"restated[{entry['period']}]", "its closing state is not what its evidence gives")
     if again["evidence"] != entry["evidence"]:
         yield Finding(f"restated[{entry['period']}]", "what it says of its evidence is not what the evidence gives")
+    if any(row not in again["events"] for row in entry["events"]):
+        yield Finding(f"restated[{entry['period']}]", "an event it names is not what its evidence gives")
     rows = [row for row in statement["adjustments"] if row["period"] == entry["period"]]
     yield from _check_rows(rows, again)
     at_hand = {each["number"]: each for each in earlier if isinstance(each.get("number"), int)}

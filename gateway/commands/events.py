@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from contracts.adjusting import CLOSING
 from contracts.event_text import Fault, Refused, agreement_fault, read_event
 from contracts.events import STRETCHES, TYPES, Docket, Event
 from contracts.periods import Period, period_named, rfc3339
@@ -151,7 +152,21 @@ def _refusal(stores: Stores, said: Mapping[str, Any]) -> Fault | None:
     faults = [agreement_fault(event, version.terms) for version in stores.book.versions(event.contract or "")]
     if faults and all(faults):
         return faults[-1]
+    if event.type == "settlement":
+        return _settlement_fault(stores, event)
     return _final_fault(stores, event) if event.type == "contested" else None
+
+
+def _settlement_fault(stores: Stores, event: Event) -> Fault | None:
+    """A settlement ends a dispute about a final statement, and needs one to come on which it can stand."""
+    names = [issued.document["period"]["name"] for issued in stores.ledger.all(event.contract)]
+    if CLOSING in names:
+        said = f"the closing statement of {event.contract} is final: no other comes on which it could stand"
+        return Fault("period", said, "Settle it between you, outside these statements")
+    if event.period not in names:
+        said = f"there is no final statement of {event.period} yet"
+        return Fault("period", said, "Settle what is final; until then, say what is wrong, or contest it")
+    return None
 
 
 def _final_fault(stores: Stores, event: Event) -> Fault | None:

@@ -108,8 +108,8 @@ def _printed(stores: Stores, issued: Issued) -> str:
 def _current(stores: Stores, contract: str) -> dict[str, Any]:
     must_serve(stores, contract)
     try:
-        if stores.closer.next_due(contract) is None:
-            fail(f"{contract} is over: every period of it is final")
+        if stores.closer.next_due(contract) is None and stores.closer.closing_due(contract) is None:
+            fail(f"{contract} is over, and its closing statement is final")
     except ContractFault as fault:
         fail(str(fault))
     try:

@@ -157,16 +157,19 @@ def test_an_adjustment_verifies_and_an_altered_one_is_named(corrected: Installat
 
 
 def test_a_dispute_ends_in_a_settlement_both_have_accepted(corrected: Installation) -> None:
-    """One side offers, the other accepts; from then on it stands on the statement of the day, with its reason."""
+    """One side offers, the other accepts; then it enters the next statement, once, with its reason."""
     name = document(corrected, 1)["period"]["name"]
     offer = ("--period", name, "--line", "hire", "--amount", "-12.50", "--reason", "Half a morning lost, as agreed")
     entered = corrected.run("event", PRESS_ID, "settlement", *offer, "--by", "R. Maes", "--side", "provider", "--json")
     assert entered.code == 0, entered.said
     offered = entered.json()["id"]
-    assert "settlement" not in [kind for _, kind, _ in amounts(so_far(corrected))]
     accept = ("--of", offered, "--verdict", "accept", "--reason", "Fair", "--by", "J. Claes", "--side", "customer")
     assert corrected.run("event", PRESS_ID, "decision", *accept).code == 0
-    assert ("hire", "settlement", "-12.50") in amounts(so_far(corrected))
+    assert corrected.run("statement", "close", PRESS_ID).code == 0
+    assert ("hire", "settlement", "-12.50") in amounts(document(corrected, 3))
+    assert "settlement" not in [kind for _, kind, _ in amounts(so_far(corrected))]
+    checked = fairmeter("verify", *files(corrected, 3))
+    assert checked.code == 0, checked.out + checked.said
 
 
 def so_far(site: Installation) -> dict[str, Any]:

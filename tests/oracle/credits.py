@@ -162,16 +162,27 @@ def only_the_largest(book: Book, owed: list[Credit]) -> None:
 def drawn(terms: Terms, ledger: Ledger, credit: Credit, period: int) -> Fraction:
     """Return a credit in money and take it, in proportion, from its lines of this period.
 
-    Where that is more than is left of one of them, what can be taken is cut to the minor unit.
+    No more than is left of a line is taken from it; a rounded-up minor unit must find room on one of the lines, else
+    the credit is cut to the minor unit below.
     """
-    amount = Fraction(in_money(terms, credit.amount))
-    if not credit.from_lines:
-        return amount
+    if not credit.from_lines or not credit.amount:
+        return Fraction(in_money(terms, credit.amount))
     whole = sum((part for part in credit.parts.values() if part > 0), Fraction(0))
-    takes = {place: amount * part / whole for place, part in credit.parts.items() if part > 0}
-    for place, take in takes.items():
-        if place[0] == period:
-            takes[place] = min(take, ledger.left[place])
-            ledger.left[place] -= takes[place]
-    unit = Fraction(1, 10 ** MINOR_DIGITS.get(terms["currency"], 2))
-    return sum(takes.values(), Fraction(0)) // unit * unit
+    takes = {place: credit.amount * part / whole for place, part in credit.parts.items() if part > 0}
+    own = [place for place in takes if place[0] == period]
+    for place in own:
+        takes[place] = min(takes[place], ledger.left[place])
+    exact = sum(takes.values(), Fraction(0))
+    amount = Fraction(in_money(terms, exact))
+    room = sum((ledger.left[place] - takes[place] for place in own), Fraction(0))
+    if amount - exact > room:
+        unit = Fraction(1, 10 ** MINOR_DIGITS.get(terms["currency"], 2))
+        amount = (exact + room) // unit * unit
+    moved = amount - exact
+    for place in own if moved > 0 else own[::-1]:
+        step = min(moved, ledger.left[place] - takes[place]) if moved > 0 else max(moved, -takes[place])
+        takes[place] += step
+        moved -= step
+    for place in own:
+        ledger.left[place] -= takes[place]
+    return amount

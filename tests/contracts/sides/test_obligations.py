@@ -144,7 +144,10 @@ def test_a_yearly_minimum_is_decided_in_the_contract_years_last_period() -> None
     # The contract ends with 181 of the 365 days of its second year.
     assert (row(last, "take", None)["met"], row(last, "take", None)["limit"]) == (False, "495.890410958904")
     assert amounts(last, "surcharge") == [("take", None, "4.96")]
-    assert texts(last, "take") == ["495.890410958904 page short × 0.01 EUR"]
+    assert texts(last, "take") == [
+        "1 000 page promised × 181 of 365 days = 495.890410958904 page",
+        "495.890410958904 page short × 0.01 EUR",
+    ]
 
 
 @pytest.mark.parametrize(
