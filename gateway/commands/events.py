@@ -158,14 +158,11 @@ def _refusal(stores: Stores, said: Mapping[str, Any]) -> Fault | None:
 
 
 def _settlement_fault(stores: Stores, event: Event) -> Fault | None:
-    """A settlement ends a dispute about a final statement, and needs one to come on which it can stand."""
+    """A settlement needs a statement to come on which it can stand."""
     names = [issued.document["period"]["name"] for issued in stores.ledger.all(event.contract)]
     if CLOSING in names:
         said = f"the closing statement of {event.contract} is final: no other comes on which it could stand"
         return Fault("period", said, "Settle it between you, outside these statements")
-    if event.period not in names:
-        said = f"there is no final statement of {event.period} yet"
-        return Fault("period", said, "Settle what is final; until then, say what is wrong, or contest it")
     return None
 
 
