@@ -16,6 +16,7 @@ from typing import Any
 from contracts.figures import grouped, plain
 from contracts.language.terms import Terms
 from contracts.periods import Period, Span, period_named, period_of
+from contracts.pricing import statement_line
 from contracts.statement import total_of
 from contracts.units import minor_digits
 
@@ -81,19 +82,10 @@ def adjustment_line(terms: Terms, row: Row) -> Row:
     kind = "" if row["kind"] == "charge" else f" ({row['kind'].replace('_', '-')})"
     now, was = grouped(Decimal(row["now"])), grouped(Decimal(row["was"]))
     text = f"{was} {terms.currency} by statement {row['statement']}, {now} {terms.currency} now"
-    return {
-        "id": row["line"],
-        "device": row["device"],
-        "kind": "adjustment",
-        "title": f"Correction of {row['period']}: {row['title']}{kind}",
-        "clause": f"{terms.clause_prefix}, {row['line']}" if terms.clause_prefix else row["line"],
-        "quantity": None,
-        "unit": None,
-        "amount": row["amount"],
-        "derivation": [{"text": f"{text}, because of {row['because']}", "amount": row["amount"]}],
-        "coverage": None,
-        "because": [{"statement": row["statement"], "period": row["period"]}],
-    }
+    title = f"Correction of {row['period']}: {row['title']}{kind}"
+    steps = [{"text": f"{text}, because of {row['because']}", "amount": row["amount"]}]
+    because = [{"statement": row["statement"], "period": row["period"]}]
+    return statement_line(terms, row["line"], row["device"], "adjustment", title, row["amount"], steps, because=because)
 
 
 @dataclass(frozen=True, slots=True)

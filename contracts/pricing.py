@@ -7,12 +7,14 @@ comes out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import Any
 
 from contracts.balances import Balance, balance_after, capped, held
-from contracts.figures import grouped
+from contracts.figures import grouped, plain
 from contracts.language.charges import Allowance, Charge, GainShare, Package, Tier
 from contracts.language.terms import Terms
 from contracts.sides.carried import Lot
@@ -201,3 +203,38 @@ def _graduated(
     if not total.steps:
         total.add(f"{grouped(quantity)} {unit}: no tier entered", Fraction(0))
     return total.priced()
+
+
+def derivation_of(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """The steps of a derivation as a line shows them."""
+    return [{"text": step.text, "amount": None if step.amount is None else plain(step.amount)} for step in steps]
+
+
+def statement_line(
+    terms: Terms,
+    name: str,
+    device: str | None,
+    kind: str,
+    title: str,
+    amount: str,
+    derivation: list[dict[str, Any]],
+    *,
+    because: list[dict[str, Any]],
+    quantity: str | None = None,
+    unit: str | None = None,
+    coverage: str | None = None,
+) -> dict[str, Any]:
+    """A line of a statement: what it is of, by which clause, its amount, and how and why it came about."""
+    return {
+        "id": name,
+        "device": device,
+        "kind": kind,
+        "title": title,
+        "clause": f"{terms.clause_prefix}, {name}" if terms.clause_prefix else name,
+        "quantity": quantity,
+        "unit": unit,
+        "amount": amount,
+        "derivation": derivation,
+        "coverage": coverage,
+        "because": because,
+    }

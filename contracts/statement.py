@@ -22,7 +22,7 @@ from contracts.language.charges import Charge
 from contracts.language.terms import Device, Terms
 from contracts.metering import DeviceState, advance, begin_period
 from contracts.periods import Period, force_days, in_force, rfc3339
-from contracts.pricing import Priced, Share, price_flat, price_gain, price_quantity
+from contracts.pricing import Priced, Share, derivation_of, price_flat, price_gain, price_quantity, statement_line
 from contracts.readings import Counts, Judged
 from contracts.review import flagged, kept_aside
 from contracts.sides.carried import Carried, Promised, State
@@ -155,19 +155,11 @@ def settlement_lines(terms: Terms, docket: Docket) -> Iterator[dict[str, Any]]:
     for event in docket.events:
         if event.type == "settlement" and event.amount is not None and docket.settled_at(event) is not None:
             text = f"settled by both sides: {event.reason or 'no reason given'} (entered by {event.by}, {event.side})"
-            yield {
-                "id": event.line or event.id,
-                "device": event.device,
-                "kind": "settlement",
-                "title": f"Settlement of {event.period}: {event.line}",
-                "clause": f"{terms.clause_prefix}, {event.line}" if terms.clause_prefix else event.line,
-                "quantity": None,
-                "unit": None,
-                "amount": plain(round_money(Fraction(event.amount), terms.currency, terms.rounding)),
-                "derivation": [{"text": text, "amount": plain(event.amount)}],
-                "coverage": None,
-                "because": [{"event": event.id, "period": event.period}],
-            }
+            name, title = event.line or event.id, f"Settlement of {event.period}: {event.line}"
+            amount = plain(round_money(Fraction(event.amount), terms.currency, terms.rounding))
+            steps = [{"text": text, "amount": plain(event.amount)}]
+            because = [{"event": event.id, "period": event.period}]
+            yield statement_line(terms, name, event.device, "settlement", title, amount, steps, because=because)
 
 
 def _head(contract: Contract, period: Period, status: str) -> dict[str, Any]:
@@ -294,24 +286,22 @@ def _line(terms: Terms, charge: Charge, device: str | None, rows: list[Usage], p
     quantity = sum((_part(charge, row) for row in rows), Decimal(0))
     force_ms = sum(row.force_ms for row in rows)
     unit = terms.meter_unit(charge.meter) if charge.meter else None
-    steps = [
-        {"text": step.text, "amount": None if step.amount is None else plain(step.amount)} for step in priced.steps
-    ]
+    steps = derivation_of(priced.steps)
     if len(rows) > 1 and unit:
         steps.insert(0, {"text": _added(charge, rows, quantity, unit), "amount": None})
-    return {
-        "id": charge.id,
-        "device": device,
-        "kind": "charge",
-        "title": charge.title or charge.id,
-        "clause": f"{terms.clause_prefix}, {charge.id}" if terms.clause_prefix else charge.id,
-        "quantity": plain(quantity) if charge.meter else None,
-        "unit": unit,
-        "amount": plain(round_money(priced.exact, terms.currency, terms.rounding)),
-        "derivation": steps,
-        "coverage": percent_down(sum(row.known_ms for row in rows), force_ms) if force_ms else None,
-        "because": [],
-    }
+    return statement_line(
+        terms,
+        charge.id,
+        device,
+        "charge",
+        charge.title or charge.id,
+        plain(round_money(priced.exact, terms.currency, terms.rounding)),
+        steps,
+        because=[],
+        quantity=plain(quantity) if charge.meter else None,
+        unit=unit,
+        coverage=percent_down(sum(row.known_ms for row in rows), force_ms) if force_ms else None,
+    )
 
 
 def _added(charge: Charge, rows: list[Usage], quantity: Decimal, unit: str) -> str:

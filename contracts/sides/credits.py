@@ -15,7 +15,7 @@ from typing import Any
 from contracts.figures import grouped, money, plain
 from contracts.language.promises import Credits, Guarantee
 from contracts.language.terms import Terms
-from contracts.pricing import Step
+from contracts.pricing import Step, derivation_of, statement_line
 from contracts.sides.carried import Past
 from contracts.units import decimal_of, minor_digits, round_money
 
@@ -191,19 +191,6 @@ def promise_line(
     because: list[dict[str, Any]],
 ) -> Line:
     """A line that follows from a promise: a credit, bonus, earn-back or surcharge."""
-    amount = amount if amount else abs(amount)
-    return {
-        "id": promise.id,
-        "device": device,
-        "kind": kind,
-        "title": promise.title or promise.id,
-        "clause": f"{terms.clause_prefix}, {promise.id}" if terms.clause_prefix else promise.id,
-        "quantity": None,
-        "unit": None,
-        "amount": plain(amount),
-        "derivation": [
-            {"text": step.text, "amount": None if step.amount is None else plain(step.amount)} for step in steps
-        ],
-        "coverage": coverage,
-        "because": because,
-    }
+    title, shown = promise.title or promise.id, plain(amount if amount else abs(amount))
+    derivation = derivation_of(steps)
+    return statement_line(terms, promise.id, device, kind, title, shown, derivation, because=because, coverage=coverage)

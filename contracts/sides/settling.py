@@ -106,7 +106,7 @@ def _credit(facts: Facts, each: Promise, bases: _Basis) -> Iterator[Credit]:
         if share is None or not each.decided:
             return
         credit = from_tiers(facts.terms, each.promise, each.device, share, bases.credit, bases.credit_whole)
-        if credit is not None:
+        if credit is not None and agreed.rolling_cap_percent is not None:
             past = facts.carried.history.get(_place(each), ())
             earlier = earlier_periods(facts.terms, facts.period)
             kept = past[len(past) - min(len(past), len(earlier)) :]
@@ -264,14 +264,18 @@ def _history(
     facts: Facts, sides: Sides, bases: Mapping[Promised, _Basis], given: Mapping[Promised, Decimal]
 ) -> dict[Promised, tuple[Past, ...]]:
     """Bases and credits of the last twelve months, of the guarantees whose credits have a rolling cap."""
+    capped = [
+        _place(each)
+        for each in sides.promises
+        if each.promise.credits is not None and each.promise.credits.rolling_cap_percent is not None
+    ]
+    if not capped:
+        return {}
     limit = len(earlier_periods(facts.terms, facts.period)) + 1
     found = {}
-    for each in sides.promises:
-        agreed = each.promise.credits
-        if agreed is not None and agreed.rolling_cap_percent is not None:
-            place = _place(each)
-            now = Past(facts.period.span.end, bases[place].credit.total, given.get(place, Decimal(0)))
-            found[place] = (*facts.carried.history.get(place, ()), now)[-limit:]
+    for place in capped:
+        now = Past(facts.period.span.end, bases[place].credit.total, given.get(place, Decimal(0)))
+        found[place] = (*facts.carried.history.get(place, ()), now)[-limit:]
     return found
 
 
