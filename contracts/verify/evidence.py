@@ -87,7 +87,24 @@ def unpack(data: bytes) -> tuple[bytes, str]:
         return text, "the first bytes of the archive were altered"
     if not inflate.eof or inflate.unused_data != check:
         return text, "the archive was altered: its text fails the archive's own check"
+    if _padded(data[len(GZIP_HEADER) : -len(check)]):
+        return text, "the last bits of the archive were altered"
     return text, ""
+
+
+def _padded(body: bytes) -> bool:
+    """Are bits set after the compressed text, where its last byte has none to say?"""
+    before = zlib.decompressobj(-zlib.MAX_WBITS)
+    before.decompress(body[:-1])
+    whole = before.copy().decompress(body[-1:])
+    for bits in range(9):  # the fewest low bits that end the text in the same way are those that count
+        used, trial = body[-1] & (1 << bits) - 1, before.copy()
+        try:
+            if trial.decompress(bytes([used])) == whole and trial.eof:
+                return used != body[-1]
+        except zlib.error:
+            continue
+    return False
 
 
 def json_of(data: bytes, path: str) -> dict[str, Any]:
