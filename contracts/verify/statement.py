@@ -122,23 +122,23 @@ def _recompute(
     document = adjusted(contract.terms, document, statement["adjustments"], statement["restated"])
     for name, value in document.items():
         if name not in SEAL:
-            yield from _differences(name, statement.get(name), value)
+            yield from differences(name, statement.get(name), value, "the evidence gives")
     for name in sorted(set(statement) - set(document)):
         yield Finding(name, "the statement has a field that no statement has")
     report.checks.append("every line, figure and total is what the terms and the readings give")
 
 
-def _differences(name: str, said: Any, computed: Any) -> Iterator[Finding]:
-    """Where two JSON values differ, by the path of the field."""
+def differences(name: str, said: Any, computed: Any, gives: str) -> Iterator[Finding]:
+    """Where a statement and a second computation differ, by the path of the field; `gives` says by what it was made."""
     if isinstance(said, dict) and isinstance(computed, dict):
         for key in sorted({*said, *computed}):
-            yield from _differences(f"{name}.{key}", said.get(key), computed.get(key))
+            yield from differences(f"{name}.{key}", said.get(key), computed.get(key), gives)
     elif isinstance(said, list) and isinstance(computed, list) and len(said) == len(computed):
         for place, (one, other) in enumerate(zip(said, computed, strict=True)):
             label = one.get("id") or one.get("meter") or place if isinstance(one, dict) else place
-            yield from _differences(f"{name}[{label}]", one, other)
+            yield from differences(f"{name}[{label}]", one, other, gives)
     elif said != computed:
-        yield Finding(name, f"the statement says {_short(said)}, the evidence gives {_short(computed)}")
+        yield Finding(name, f"the statement says {_short(said)}, {gives} {_short(computed)}")
 
 
 def _short(value: Any) -> str:

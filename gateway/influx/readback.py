@@ -1,0 +1,113 @@
+"""What InfluxDB holds of a contract, as the core wants it: terms, readings, new meter ids, events."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from contracts.contract import Contract, read_contract
+from contracts.event_text import event_of
+from contracts.events import Event
+from contracts.judging import Key
+from contracts.periods import Period, Span, rfc3339
+from contracts.problems import ProblemsFound
+from contracts.readings import NO_BOOT, Series, to_ticks
+from contracts.sides.told import MeterId
+from gateway.influx.columns import ReadBackFault, columns
+from gateway.influx.server import Influx
+
+BOOT: Final = "boot#"
+_ALL_TIME: Final = "range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)"
+_DAY_MS: Final = 86_400_000
+_STRETCH_MS: Final = 7 * _DAY_MS  # what one query asks for, so that InfluxDB need not hold a year of a channel
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """One bucket, read by the contract's own words."""
+
+    influx: Influx
+
+    def contract(self, contract_id: str, version: int) -> Contract:
+        """The terms in force; ReadBackFault where they are not there or no longer what was written."""
+        named = {"contract": contract_id, "version": str(version)}
+        found = {row["_field"]: row["_value"] for row in self._rows("terms", named, "last()")}
+        if "parts" not in found:
+            raise ReadBackFault(f"version {version} of {contract_id} is not in InfluxDB; {_REMEDY}")
+        text = "".join(str(found.get(f"text_{place}", "")) for place in range(int(found["parts"])))
+        try:
+            contract = read_contract(text, f"{contract_id} version {version} in InfluxDB")
+        except ProblemsFound as problems:
+            raise ReadBackFault(f"the terms of {contract_id} in InfluxDB were altered: {problems}; {_REMEDY}") from None
+        if contract.sha256 != found.get("sha256"):
+            raise ReadBackFault(f"the terms of {contract_id} in InfluxDB are not what was written; {_REMEDY}")
+        return contract
+
+    def events(self, contract_id: str) -> list[Event]:
+        """What people said, as far as it is known by now."""
+        rows = self._rows("event", {"contract": contract_id}, 'filter(fn: (r) => r._field == "document")')
+        return [event_of(json.loads(row["_value"])) for row in rows]
+
+    def meter_ids(self, device: str, period: Period) -> tuple[MeterId, ...]:
+        """The new meter ids that a device announced in a period."""
+        start, end = rfc3339(period.span.start), rfc3339(period.span.end)
+        rows = self._rows(
+            "announced",
+            {"device": device, "kind": "meter"},
+            'filter(fn: (r) => r._field == "details")',
+            within=f"range(start: {start}, stop: {end})",
+        )
+        found = [(_ms(row["_time"]), json.loads(row["_value"])) for row in rows]
+        return tuple(
+            MeterId(time, said["meter"], said["before"]) for time, said in sorted(found, key=lambda one: one[0])
+        )
+
+    def series(self, contract: Contract, key: Key, span: Span) -> Series:
+        """The accepted readings of a channel, in ticks; ReadBackFault where something else stands among them."""
+        device, channel = key
+        times, values = self._field(device, channel, span)
+        ticks, refused = to_ticks(values, contract.terms.channels[channel].resolution)
+        if refused.any():
+            raise ReadBackFault(f"{channel} of {device} has values that no reading can have; {_REMEDY}")
+        marked, places = self._field(device, BOOT, span)
+        boots = np.full(len(times), NO_BOOT, np.int64)
+        if len(marked):
+            found = np.minimum(np.searchsorted(marked, times), len(marked) - 1)
+            boots = np.where(marked[found] == times, places[found].astype(np.int64), NO_BOOT)
+        names = tuple(str(place) for place in range(int(boots.max(initial=NO_BOOT)) + 1))
+        return Series(times, ticks, boots, names)
+
+    def _field(self, device: str, field: str, span: Span) -> tuple[Any, Any]:
+        parts = []
+        for start in range(span.start, span.end, _STRETCH_MS):
+            flux = _flux(
+                self.influx.bucket,
+                "telemetry",
+                {"device": device, "_field": field},
+                f"range(start: {rfc3339(start)}, stop: {rfc3339(min(start + _STRETCH_MS, span.end))})",
+            )
+            parts.append(columns(self.influx.query(f'{flux} |> keep(columns: ["_time", "_value"])')))
+        times, values = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
+        order = np.argsort(times, kind="stable")  # InfluxDB promises no order where series are put together
+        return times[order], values[order]
+
+    def _rows(
+        self, measurement: str, tags: Mapping[str, str], then: str, within: str = _ALL_TIME
+    ) -> Iterator[dict[str, Any]]:
+        yield from self.influx.tables(f"{_flux(self.influx.bucket, measurement, tags, within)} |> {then}")
+
+
+_REMEDY: Final = "`fairmeter rebuild --influx` writes all of it again"
+
+
+def _flux(bucket: str, measurement: str, tags: Mapping[str, str], within: str) -> str:
+    asked = {"_measurement": measurement, **tags}
+    test = " and ".join(f"r[{json.dumps(name)}] == {json.dumps(value)}" for name, value in asked.items())
+    return f"from(bucket: {json.dumps(bucket)}) |> {within} |> filter(fn: (r) => {test})"
+
+
+def _ms(time: Any) -> int:
+    """The moment that the client gives as a `datetime`, in whole ms."""
+    return round(time.timestamp() * 1000)
