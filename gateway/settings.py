@@ -67,6 +67,26 @@ class LimitSettings(Part):
     batch_messages: int = Field(2_000, ge=1, description="most messages in one journal batch")
 
 
+class InfluxSettings(Part):
+    """An InfluxDB to write to; without an address there is none."""
+
+    url: str | None = Field(None, pattern=r"^https?://", description="its address, such as http://127.0.0.1:8086")
+    org: str = Field("-", min_length=1, description="its organization; `-` on 1.8")
+    bucket: str = Field("fairmeter", pattern=r'^[^"\\]+$', description="the bucket; on 1.8 `database/policy`")
+    token_file: Path | None = Field(None, description="a file with its token; on 1.8 the token is `user:password`")
+    timeout_s: float = Field(30, gt=0, description="seconds after which an unanswered request has failed")
+    statements_url: str | None = Field(None, description="where the folder `statements` can be read, for links")
+
+
+class GrafanaSettings(Part):
+    """The Grafana to which `fairmeter dashboards push` brings the dashboards, and which `fairmeter doctor` looks at."""
+
+    url: str | None = Field(None, description="its address; without one there is none")
+    token_file: Path | None = Field(None, description="a file with the token of a service account of the role Admin")
+    influx_url: str | None = Field(None, description="InfluxDB as seen from Grafana; default: influx.url")
+    influx_token_file: Path | None = Field(None, description="a token that can only read; default: influx.token_file")
+
+
 class Settings(BaseSettings):
     """Everything the gateway can be told."""
 
@@ -80,6 +100,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = BrokerSettings()
     topics: TopicSettings = TopicSettings()
     limits: LimitSettings = LimitSettings()
+    influx: InfluxSettings = InfluxSettings()
 
     def layout(self) -> Layout:
         """The topic patterns and the JSON shape."""
