@@ -80,7 +80,7 @@ def test_an_open_incident_has_its_time_to_respond_as_budget() -> None:
         one.say("01-05T09:00", type="breakdown", by="Ann", side="customer", id="b1")
         (running,) = one.outlook("01-05T10:00").budgets
     assert (calm.budget_ms, calm.left_ms, calm.used, calm.margin_at_risk) == (None, None, None, Decimal("0.00"))
-    assert (running.budget_ms, running.left_ms, running.used) == (4 * HOUR, 3 * HOUR, 25)
+    assert (running.budget_ms, running.left_ms, running.used) == (4 * HOUR, 3 * HOUR, Fraction(25))
     assert (running.opened, running.margin_at_risk) == (at("01-05T09:00"), Decimal("15.00"))
 
 
@@ -92,7 +92,7 @@ def test_an_allowance_runs_out_at_its_pace_so_far(pages: int, runs_out: str | No
         one.report("01-01T00:00", pages=0)
         one.report("01-10T09:00", pages=pages)
         (allowance,) = one.outlook("01-11T00:00").allowances
-    assert (allowance.included, allowance.used) == (1000, pages)
+    assert (allowance.included, allowance.used) == (Decimal(1000), Decimal(pages))
     assert allowance.left == max(0, 1000 - pages)
     assert allowance.percent == Fraction(pages, 10)
     assert allowance.runs_out_ms == (at(runs_out) if runs_out else None)
