@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.servers.fixtures import influx, influx_server, own_influxd
+
+__all__ = ["influx", "influx_server", "own_influxd"]  # fixtures of all tests
+
 NOTHING_MAY_BE_MISSING = os.environ.get("FAIRMETER_NO_SKIPS") == "1"
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 

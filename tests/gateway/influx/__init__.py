@@ -1,0 +1,1 @@
+"""The InfluxDB projection, against a real InfluxDB."""
