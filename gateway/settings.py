@@ -81,9 +81,11 @@ class InfluxSettings(Part):
 class GrafanaSettings(Part):
     """The Grafana to which `fairmeter dashboards push` brings the dashboards, and which `fairmeter doctor` looks at."""
 
-    url: str | None = Field(None, description="its address; without one there is none")
+    url: str | None = Field(None, pattern=r"^https?://", description="its address; without one there is none")
     token_file: Path | None = Field(None, description="a file with the token of a service account of the role Admin")
-    influx_url: str | None = Field(None, description="InfluxDB as seen from Grafana; default: influx.url")
+    influx_url: str | None = Field(
+        None, pattern=r"^https?://", description="InfluxDB as seen from Grafana; default: influx.url"
+    )
     influx_token_file: Path | None = Field(None, description="a token that can only read; default: influx.token_file")
 
 
@@ -101,6 +103,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     limits: LimitSettings = LimitSettings()
     influx: InfluxSettings = InfluxSettings()
+    grafana: GrafanaSettings = GrafanaSettings()
 
     def layout(self) -> Layout:
         """The topic patterns and the JSON shape."""
