@@ -103,6 +103,11 @@ class Ledger:
         query = """SELECT issue, sha256, document FROM statements WHERE ? IS NULL OR contract = ? ORDER BY issue"""
         return [_issued(row) for row in self._reader.execute(query, (contract, contract)).fetchall()]
 
+    def after(self, issue: int, limit: int) -> list[Issued]:
+        """The statements issued after that one, the oldest first, at most `limit`."""
+        query = "SELECT issue, sha256, document FROM statements WHERE issue > ? ORDER BY issue LIMIT ?"
+        return [_issued(row) for row in self._reader.execute(query, (issue, limit)).fetchall()]
+
     def contracts(self) -> set[str]:
         """The ids of all contracts that have a final statement."""
         return {contract for (contract,) in self._reader.execute("SELECT DISTINCT contract FROM statements")}

@@ -1,0 +1,93 @@
+"""Every final statement gets its second computation once InfluxDB holds what it was computed from."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.influx.columns import ReadBackFault
+from gateway.influx.cursor import Cursor
+from gateway.influx.points import Point
+from gateway.influx.readback import ReadBack
+from gateway.influx.recheck import Second, second_computation
+from gateway.influx.sending import Sender
+from gateway.ledger import Issued
+from gateway.outlook import moment_ms
+from gateway.restate import ContractFault
+from gateway.stores import Stores
+
+log = structlog.get_logger(__name__)
+
+_MOST_HOURS = 1_000  # alarms written for one statement; the rest are counted in the log
+
+
+@dataclass(slots=True)
+class Rechecks:
+    """What of the ledger was computed a second time; InfluxDB itself remembers it, in the field `agrees`."""
+
+    stores: Stores
+    cursor: Cursor
+    _done: set[tuple[str, str]] | None = None
+    _reached: int = 0  # every statement issued up to this one has its second computation
+
+    def begin_anew(self) -> None:
+        """InfluxDB was emptied: what it says now is another thing to check."""
+        self._done, self._reached = None, 0
+
+    def bring_up_to_date(self, sender: Sender, now_ms: int) -> None:  # noqa: ARG002 - statements know their own time
+        """Compute the next statement a second time, if one waits and InfluxDB is filled as far as it was cut."""
+        if self._done is None:
+            self._done = set(_agreed(sender))
+        for issued in self.stores.ledger.after(self._reached, 1):
+            document = issued.document
+            if (document["contract"], document["period"]["name"]) not in self._done:
+                if self.cursor.filled().whole < document["input"]["batch"]:
+                    return
+                sender.send(self._compared(issued, sender))
+            self._reached = issued.issue
+
+    def _compared(self, issued: Issued, sender: Sender) -> list[Point]:
+        name = f"{issued.document['contract']} {issued.document['number']}"
+        try:
+            second = second_computation(self.stores, ReadBack(sender.influx), issued)
+        except (ReadBackFault, ContractFault) as fault:
+            log.error("a final statement could not be computed from InfluxDB", statement=name, reason=str(fault))
+            return [_verdict(issued, agrees=False)]
+        if second.agrees:
+            log.info("InfluxDB agrees with the final statement", statement=name)
+        else:
+            remedy = "whoever else writes to the bucket must stop; `fairmeter rebuild --influx` writes it again"
+            where = [str(each) for each in (*second.hours[:5], *second.figures[:5])]
+            count = len(second.hours)
+            log.error(
+                "InfluxDB differs from a final statement", statement=name, hours=count, where=where, remedy=remedy
+            )
+        return [_verdict(issued, agrees=second.agrees), *_alarms(issued, second)]
+
+
+def _agreed(sender: Sender) -> Iterator[tuple[str, str]]:
+    """Contract and period of the statements with which InfluxDB was found to agree."""
+    flux = f"""from(bucket: {json.dumps(sender.influx.bucket)})
+        |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+        |> filter(fn: (r) => r._measurement == "statement" and r._field == "agrees" and r._value == 1)"""
+    for row in sender.influx.tables(flux):
+        yield row["contract"], row["period"]
+
+
+def _verdict(issued: Issued, *, agrees: bool) -> Point:
+    document = issued.document
+    tags = {"contract": document["contract"], "period": document["period"]["name"]}
+    return Point("statement", tags, {"agrees": int(agrees)}, moment_ms(document["period"]["start"]))
+
+
+def _alarms(issued: Issued, second: Second) -> Iterator[Point]:
+    document = issued.document
+    for hour in second.hours[:_MOST_HOURS]:
+        tags = {
+            "contract": document["contract"],
+            "period": document["period"]["name"],
+            "device": hour.device,
+            "channel": hour.channel,
+        }
+        yield Point("alarm", tags, {"text": str(hour), "readings": hour.readings}, hour.start_ms)
