@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench secrets lock clean
 
 demo: .venv/.runtime
 	@$(BIN)/fairmeter demo $(ARGS)
@@ -23,6 +23,10 @@ lint: .venv/.development
 
 bench: .venv/.development
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Further names of the broker and devices that get a password: make secrets NAMES="mqtt.example.com" DEVICES="comp-01"
+secrets: .venv/.runtime
+	@$(BIN)/python -m gateway.deployment.secrets secrets --names "$(NAMES)" --devices "$(DEVICES)"
 
 lock: .venv/.development
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock

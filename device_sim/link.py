@@ -6,6 +6,7 @@ what is missing: the broker may see a message twice, never not at all.
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -28,12 +29,13 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker listens, and who the devices say they are."""
+    """Where the broker listens, who the devices say they are, and how its certificate is checked if it has one."""
 
     host: str
     port: int = 1883
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ async def _connected(broker: Broker, card: Card) -> AsyncIterator[tuple[aiomqtt.
         broker.port,
         username=broker.username,
         password=broker.password,
+        tls_context=broker.tls,
         identifier=card.device,
         protocol=aiomqtt.ProtocolVersion.V311,
         will=aiomqtt.Will(card.topic, card.status(False, None), qos=1, retain=True),

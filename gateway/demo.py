@@ -57,6 +57,13 @@ def last_due_month(contract: Contract, now_ms: int) -> Period:
     return month
 
 
+def demo_month(folder: Path) -> Period:
+    """The month that was billed in a demo's folder; OSError or ProblemsFound where it is none."""
+    file = folder / "contracts" / f"{EXAMPLES[0]}.yaml"
+    terms = read_contract(file.read_text("utf-8"), str(file)).terms
+    return period_of(terms, terms.valid.from_)
+
+
 def beginning(text: str, first: date) -> str:
     """A contract's text with `valid.from` moved to `first`, and an end, if it has one, three years later."""
     moved = re.sub(r"(valid:\s*\{from:\s*)\d{4}-\d{2}-\d{2}", rf"\g<1>{first}", text, count=1)

@@ -64,7 +64,7 @@ def _folder(data: Path | None) -> Path:
     if (data / MARK).exists():
         with alone(data):  # an earlier demo's folder, if none runs there: a demo begins afresh
             shutil.rmtree(data)
-    elif data.exists() and any(data.iterdir()):
+    elif any(path.is_file() for path in data.rglob("*")):  # folders alone are where something is mounted
         fail(f"{data} holds something else than a demo; name an empty folder")
     data.mkdir(parents=True, exist_ok=True)
     return data.resolve()

@@ -1,4 +1,4 @@
-"""Commands that run a gateway and look after its data: run, rebuild, rejected."""
+"""Commands that run a gateway and look after its data: run, health, rebuild, rejected."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ import typer
 from contracts.periods import rfc3339
 from gateway.clock import now_ms
 from gateway.commands.statements import AsJson, DataFolder, SettingsFile, settings_for
+from gateway.health import ailments, show_life
 from gateway.output import fail, print_json, print_table, progress_bar, say
 from gateway.service import Gateway
 from gateway.stores import Stores
@@ -33,7 +34,7 @@ def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
         for contract_id, name, count in stores.closer.overdue(now_ms()):
             say(f"{contract_id}: {count} periods from {name} on are over and will be final at once")
         say(f"broker {chosen.broker.host}:{chosen.broker.port}, {len(stores.book.contracts)} contracts, {chosen.data}")
-        clean = asyncio.run(_serve(Gateway(stores)))
+        clean = asyncio.run(_serve(Gateway(stores), chosen.data))
     if not clean:
         fail("the journal could not be written at the end; what was not acknowledged will be delivered again")
 
@@ -64,11 +65,22 @@ def is_running(data: Path) -> bool:
     return False
 
 
-async def _serve(gateway: Gateway) -> bool:
+async def _serve(gateway: Gateway, data: Path) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, gateway.stop)
-    return await gateway.run()
+    living = asyncio.create_task(show_life(data, gateway.source.subscribed()))
+    try:
+        return await gateway.run()
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+
+
+def health(settings: SettingsFile = None, data: DataFolder = None) -> None:
+    """Say whether the gateway on a data folder does its work: exit 0 if it does, 1 and why if not."""
+    if found := ailments(settings_for(settings, data).data, now_ms()):
+        fail("\n".join(found))
 
 
 def rebuild(settings: SettingsFile = None, data: DataFolder = None) -> None:

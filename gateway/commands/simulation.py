@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,9 +21,13 @@ from device_sim.publish import Progress, publish_history, publish_late, publish_
 from device_sim.recording import Clock, RecordingError, RowClock, TimeColumn
 from device_sim.replay import replay as replay_recording
 from device_sim.scenario import Scenario, read_scenario, shipped
+from gateway.demo import demo_month
 from gateway.output import fail, print_json, progress_bar, say
 
-BrokerAddress = Annotated[str, typer.Option(help="the broker, as mqtt://[user[:password]@]host[:port]")]
+BrokerAddress = Annotated[str, typer.Option(help="the broker, as mqtt[s]://[user[:password]@]host[:port]")]
+Username = Annotated[str | None, typer.Option(help="who the devices say they are, all of them")]
+PasswordFile = Annotated[Path | None, typer.Option(help="a file with the password")]
+Authority = Annotated[Path | None, typer.Option("--ca", help="certificate authority; the connection is encrypted")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the outcome, and progress, as JSON lines")]
 
 
@@ -31,11 +36,15 @@ def simulate(
         str, typer.Argument(help="a scenario file, or a shipped one: demo, office-printer, compressed-air")
     ],
     broker: BrokerAddress = "mqtt://127.0.0.1:1883",
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: Authority = None,
     start: Annotated[str | None, typer.Option("--from", help="publish history from this moment (RFC 3339)")] = None,
     end: Annotated[str | None, typer.Option("--until", help="to this moment; default: now")] = None,
     period_start: Annotated[
         str | None, typer.Option(help="where faults and events are counted from; default: --from")
     ] = None,
+    after: Annotated[Path | None, typer.Option(help="a demo's folder: go on where its month ended")] = None,
     sets: Annotated[int, typer.Option(min=1, max=2000, help="reading sets in one message of history")] = 60,
     late: Annotated[bool, typer.Option("--late", help="publish only what was held back as late")] = False,
     live: Annotated[bool, typer.Option("--live", help="then go on in real time until Ctrl-C")] = False,
@@ -43,12 +52,15 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Publish what a simulated fleet reports: history in arrays with original times, then live."""
-    if start is None and not live:
-        raise typer.BadParameter("say --from for history, --live for real time, or both")
+    if start is None and after is None and not live:
+        raise typer.BadParameter("say --from or --after for history, --live for real time, or both")
     fleet = _scenario(scenario)
-    target = _broker(broker)
+    target = _broker(broker, username, password_file, ca)
     begin = _moment(start) if start else None
     origin = _moment(period_start) if period_start else begin
+    if after is not None:
+        month = demo_month(after)
+        begin, origin = begin or month.span.end, origin or month.span.start
     until = _moment(end) if end else _now_ms()
     shown = _Shown(as_json)
 
@@ -77,6 +89,9 @@ def replay(
     device: Annotated[str, typer.Option(help="the device it is to be")],
     mapping: Annotated[list[str], typer.Option("--map", help="column=channel, once for each")],
     broker: BrokerAddress = "mqtt://127.0.0.1:1883",
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: Authority = None,
     time: Annotated[str | None, typer.Option(help="the column with the time")] = None,
     style: Annotated[str, typer.Option(help="how the time is written: iso, epoch_s, epoch_ms")] = "iso",
     timezone: Annotated[str, typer.Option(help="zone of times without an offset")] = "UTC",
@@ -92,7 +107,7 @@ def replay(
     if len(columns) != len(mapping):
         raise typer.BadParameter("write each as column=channel", param_hint="--map")
     clock = _clock(time, style, timezone, start, every)
-    target = _broker(broker)
+    target = _broker(broker, username, password_file, ca)
     shown = _Shown(as_json)
 
     async def publish() -> None:
@@ -202,11 +217,12 @@ def _scenario(name: str) -> Scenario:
     return scenario
 
 
-def _broker(address: str) -> Broker:
+def _broker(address: str, username: str | None, password_file: Path | None, ca: Path | None) -> Broker:
     """The broker at an address; ends the command where nothing listens there."""
     try:
         parts = urlsplit(address if "://" in address else f"mqtt://{address}")
-        port = parts.port or 1883
+        encrypted = parts.scheme == "mqtts" or ca is not None
+        port = parts.port or (8883 if encrypted else 1883)
     except ValueError as error:
         raise typer.BadParameter(f"{address!r}: {error}", param_hint="--broker") from None
     if parts.hostname is None:
@@ -215,7 +231,9 @@ def _broker(address: str) -> Broker:
         socket.create_connection((parts.hostname, port), timeout=10).close()
     except OSError as error:
         fail(f"nothing answers at {parts.hostname}:{port} ({error}); start a broker there, or name one with --broker")
-    return Broker(parts.hostname, port, parts.username, parts.password)
+    password = password_file.read_text().strip() if password_file else parts.password
+    tls = ssl.create_default_context(cafile=ca) if encrypted else None
+    return Broker(parts.hostname, port, username or parts.username, password, tls)
 
 
 def _moment(text: str) -> int:
