@@ -6,12 +6,13 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import structlog
 import typer
 
 from contracts.explain.page import statement_text
+from contracts.periods import rfc3339
 from contracts.verify.evidence import Report
 from contracts.verify.statement import verify
 from gateway.archive import ArchiveError, open_evidence, zip_evidence
@@ -72,12 +73,24 @@ def show(
     contract: ContractId,
     number: Number = None,
     current: Annotated[bool, typer.Option("--current", help="the statement so far of the period that runs")] = False,
+    source: Annotated[
+        Literal["ledger", "influx"], typer.Option("--from", help="influx: computed again from what InfluxDB holds")
+    ] = "ledger",
     settings: SettingsFile = None,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a final statement, or with --current the statement so far."""
+    """Show a final statement, or with --current the statement so far.
+
+    With --from influx a final statement is computed a second time, from the terms and readings in InfluxDB, and must
+    agree.
+    """
+    if source == "influx" and current:
+        raise typer.BadParameter("it computes final statements; leave --current out", param_hint="--from influx")
     with Stores.open(settings_for(settings, data)) as stores:
+        if source == "influx":
+            show_second(stores, _find(stores, contract, number), as_json)
+            return
         if current:
             document = _current(stores, contract)
             version = next(v for v in stores.book.versions(contract) if v.terms.version == document["version"])
@@ -90,6 +103,33 @@ def show(
         print_json(document)
     else:
         print_text(text)
+
+
+def show_second(stores: Stores, issued: Issued, as_json: bool) -> None:
+    """Print the second computation of a final statement; the command ends with 1 where it differs."""
+    from gateway.influx.readback import ReadBack  # noqa: PLC0415 - heavy, and only here
+    from gateway.influx.recheck import second_computation  # noqa: PLC0415
+    from gateway.influx.server import Influx  # noqa: PLC0415
+
+    with Influx.open(stores.settings.influx) as influx:
+        second = second_computation(stores, ReadBack(influx), issued)
+    if as_json:
+        hours = [
+            {"device": h.device, "channel": h.channel, "hour": rfc3339(h.start_ms), "readings": h.readings}
+            for h in second.hours
+        ]
+        figures = [{"where": each.where, "message": each.message} for each in second.figures]
+        print_json({"agrees": second.agrees, "hours": hours, "figures": figures, "statement": second.document})
+    else:
+        print_text(statement_text(second.document, second.contract.terms))
+        for each in (*second.hours, *second.figures):
+            say(f"DIFFERS {each}")
+        if second.agrees:
+            say("InfluxDB agrees: every figure of the final statement comes out of what it holds.")
+        else:
+            say("InfluxDB differs from the final statement; `fairmeter rebuild --influx` writes it again.")
+    if not second.agrees:
+        raise typer.Exit(1)
 
 
 def _printed(stores: Stores, issued: Issued) -> str:
