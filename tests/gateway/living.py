@@ -19,11 +19,12 @@ CHANNELS = """
 channels:
   up:    {max_hold: 400d}
   load:  {max_hold: 400d}
+  beat:  {max_hold: 2h}
   pages: {unit: page, max_hold: 400d}
 meters:
   pages: {counter: pages}
 """
-"""A value of `up`, `load` or `pages` holds until the next. January has 744 hours."""
+"""A value of `up`, `load` or `pages` holds until the next, one of `beat` for two hours. January has 744 hours."""
 
 
 def at(moment: str) -> int:
