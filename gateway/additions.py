@@ -50,6 +50,7 @@ def _add_readings(db: sqlite3.Connection, increment: Increment) -> None:
     db.executemany(change, [(ids[owner], hour, readings, body) for (owner, hour), readings, body in packed])
     dirty = {(increment.series[owner][0], hour, increment.after.position) for owner, hour in cells}
     db.executemany("INSERT OR REPLACE INTO dirty VALUES (?, ?, ?)", dirty)
+    db.executemany("INSERT OR REPLACE INTO touched VALUES (?, ?, ?)", dirty)
 
 
 def _by_time(rows: Rows, owners: Ints) -> tuple[Rows, Ints]:

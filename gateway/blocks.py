@@ -24,7 +24,7 @@ import zstandard
 
 from contracts.event_text import event_of
 from contracts.events import Event
-from contracts.readings import EMPTY, Clock, Columns
+from contracts.readings import EMPTY, Clock, Columns, Ints
 from contracts.units import HOUR_MS
 from gateway import block_format
 from gateway.additions import add
@@ -72,6 +72,11 @@ _MIGRATIONS: Final = (
     """,
     """
     CREATE TABLE contract_events (contract TEXT, id TEXT, position INTEGER, document TEXT, PRIMARY KEY (contract, id));
+    """,
+    """
+    CREATE TABLE touched (device TEXT, hour INTEGER, position INTEGER, PRIMARY KEY (device, hour)) WITHOUT ROWID;
+    CREATE INDEX touched_by_position ON touched (position, hour, device);
+    INSERT INTO touched SELECT DISTINCT device, hour, position FROM cursor, blocks JOIN series ON series = id;
     """,
 )
 
@@ -125,7 +130,9 @@ class BlockStore:
     def begin_anew(self, fingerprint: str) -> None:
         """Empty the store, to be made again from the first batch, by the book with this fingerprint."""
         with self._transaction() as db:
-            tables = "series blocks dirty boots statuses events contract_events rejected refused unassigned counts"
+            tables = (
+                "series blocks dirty touched boots statuses events contract_events rejected refused unassigned counts"
+            )
             for table in tables.split():
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
             db.execute("UPDATE cursor SET position = ?, sha256 = ?, fingerprint = ?", (*_row(GENESIS), fingerprint))
@@ -242,6 +249,28 @@ class BlockStore:
             WHERE device = ? AND channel = ? AND time_ms >= ? AND time_ms < ? AND position <= ?"""
         return int(self._reader.execute(query, (device, channel, start_ms, end_ms, _last(upto))).fetchone()[0])
 
+    # --- following ------------------------------------------------------------------------------------------------
+
+    def touched(self, since: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        """UTC hours, each with a device, to which readings came after position `since`: the next ones past `after`."""
+        query = """SELECT hour, device FROM touched INDEXED BY touched_by_position
+            WHERE position > ? AND (hour, device) > (?, ?) ORDER BY hour, device LIMIT ?"""
+        return self._reader.execute(query, (since, *after, limit)).fetchall()
+
+    def touched_hours(self, since: int) -> int:
+        """To how many hours of a device readings came after position `since`."""
+        found: int = self._reader.execute("SELECT count(*) FROM touched WHERE position > ?", (since,)).fetchone()[0]
+        return found
+
+    def hour(self, device: str, hour: int) -> dict[str, Rows]:
+        """Every kept reading of a device in one UTC hour, as the rows of its channels' blocks."""
+        query = """SELECT channel, body FROM blocks JOIN series ON series = id
+            WHERE device = ? AND hour = ? ORDER BY channel"""
+        found = self._reader.execute(query, (device, hour)).fetchall()
+        rows, lengths = self._unpacked_each([body for _, body in found])
+        parts = np.split(rows, np.cumsum(lengths)[:-1], axis=1)
+        return {channel: part for (channel, _), part in zip(found, parts, strict=False)}
+
     # --- lists for people -----------------------------------------------------------------------------------------
 
     def rejected(
@@ -274,8 +303,11 @@ class BlockStore:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _unpacked(self, bodies: list[bytes]) -> Rows:
+        return self._unpacked_each(bodies)[0]
+
+    def _unpacked_each(self, bodies: list[bytes]) -> tuple[Rows, Ints]:
         try:
-            return block_format.unpack(bodies)[0]
+            return block_format.unpack(bodies)
         except (zstandard.ZstdError, ValueError) as error:
             message = f"a block of {self._path.name} is damaged ({error}); run `fairmeter rebuild`"
             raise StoreError(message) from error

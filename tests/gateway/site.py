@@ -136,12 +136,12 @@ class Site:
         return self.store.read(device, "flow", 0, FOR_EVER, upto)
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Everything in the block store. Since when an hour is dirty depends on when it was projected: left out."""
+        """Everything in the block store but the positions at which hours were projected: those depend on the steps."""
         with sqlite3.connect(self.folder / "blocks.db") as db:
             names = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
             tables = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in names}
         db.close()
-        tables["dirty"] = [row[:2] for row in tables["dirty"]]
+        tables |= {name: sorted(row[:2] for row in tables[name]) for name in ("dirty", "touched")}
         return tables
 
     def close(self) -> None:
