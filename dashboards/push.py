@@ -174,8 +174,9 @@ def _dashboard(grafana: Grafana, folder: WantedFolder, wanted: Document, dry_run
 
 
 def _last_message(grafana: Grafana, uid: str) -> str:
-    versions = grafana.api.dashboard_versions
-    found: Any = grafana.look("dashboards", lambda: versions.get_dashboard_versions(dashboard_uid=uid, limit=1))
+    # grafana-client's own call sends `limit` where Grafana does not look for it, and so gets every version.
+    path = f"/dashboards/uid/{uid}/versions?limit=1"
+    found: Any = grafana.look("dashboards", lambda: grafana.api.client.GET(path))
     listed = found.get("versions") if isinstance(found, dict) else found  # a list before Grafana 11
     return str(listed[0].get("message", "")) if listed else ""
 

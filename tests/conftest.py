@@ -1,7 +1,7 @@
 """Where nothing may be missing (`FAIRMETER_NO_SKIPS=1`, as in CI), a skipped test is a failed one.
 
 Two kinds of skips stay: those that say `not here:`, for what no computer of this kind can run, and those of the
-recordings where the folder that holds them is not beside the project.
+recordings and of Grafana's description where the folder that holds them is not beside the project.
 """
 
 import os
@@ -16,13 +16,15 @@ from tests.servers.fixtures import influx, influx_server, own_influxd
 __all__ = ["influx", "influx_server", "own_influxd"]  # fixtures of all tests
 
 NOTHING_MAY_BE_MISSING = os.environ.get("FAIRMETER_NO_SKIPS") == "1"
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+SHARED = Path(__file__).parents[2] / "shared"
+BESIDE = {"the recordings are not": SHARED / "recordings", "Grafana's description is not": SHARED / "grafana"}
 
 
 def is_excused(reason: str) -> bool:
     """Whether a skip for this reason may stay."""
     reason = reason.removeprefix("Skipped: ")
-    return reason.startswith("not here:") or (reason.startswith("the recordings are not") and not RECORDINGS.is_dir())
+    absent = tuple(begin for begin, folder in BESIDE.items() if not folder.is_dir())
+    return reason.startswith(("not here:", *absent))
 
 
 @pytest.hookimpl(wrapper=True)
