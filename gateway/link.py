@@ -8,15 +8,14 @@ Rules this file obeys (architecture, decision 6):
 - Acknowledgements are given by hand, by whoever uses the link.
 - paho's own reconnect downgrades the protocol by itself; it is off. We reconnect, for ever, with growing pauses,
   and fall back from MQTT 5 only where the broker says that it cannot speak it (CONNACK reason 132).
-- `loop_read` handles one packet and returns success whether or not more waits, so a wake-up reads on while a
-  zero poll says there is more, up to a limit that keeps the loop free for others.
+- A wake-up reads once, as much as keeps the loop free for others, and takes the messages in it directly; paho
+  gets the other packets (`gateway.packets`).
 - While reading is stopped nothing is taken from the socket. If that lasts until the keepalive ends the
   connection, we stay away until reading goes on: the broker keeps what is ours.
 """
 
 import asyncio
 import random
-import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -32,9 +31,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gateway.packets import BulkClient, Stream
+
 log = structlog.get_logger(__name__)
 
-PACKETS_PER_WAKE_UP: Final = 500
 _PROTOCOL_NOT_SUPPORTED: Final = 132
 _ANSWER_WITHIN_S: Final = 10.0
 _OUTGOING_MESSAGES: Final = 1_000
@@ -93,8 +93,7 @@ class Link:
         self._tell_connected, self._tell_received, self._tell_disconnected = connected, received, disconnected
         self._protocol = connection.protocol
         self._client = self._new_client()
-        self._socket: socket.socket | None = None
-        self._poll = select.poll()
+        self._stream: Stream | None = None
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._stopping = asyncio.Event()
@@ -139,9 +138,7 @@ class Link:
 
     def acknowledge(self, deliveries: Sequence[int]) -> None:
         """Send a PUBACK for each delivery of the present connection, in this order."""
-        acknowledge = self._client.ack
-        for delivery in deliveries:
-            acknowledge(delivery, 1)
+        self._client.acknowledge(deliveries)
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         """Send a message, at QoS 1 later if there is no connection now; beyond 1,000 waiting it is dropped."""
@@ -152,16 +149,16 @@ class Link:
     def stop_reading(self) -> None:
         """Take nothing more from the socket; what the broker cannot send, it keeps."""
         self._may_read.clear()
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
+        if self._stream is not None:
+            asyncio.get_running_loop().remove_reader(self._stream.socket)
 
     def go_on_reading(self) -> None:
         """Take from the socket again."""
         self._may_read.set()
-        if self._socket is not None:
+        if self._stream is not None:
             loop = asyncio.get_running_loop()
-            loop.add_reader(self._socket, self._readable)
-            loop.call_soon(self._readable)  # TLS may hold bytes that no selector sees
+            loop.add_reader(self._stream.socket, self._readable)
+            loop.call_soon(self._readable)  # what was read ahead, or is held by TLS, no selector sees
 
     # --- one connection ---------------------------------------------------------------------------------
 
@@ -188,34 +185,32 @@ class Link:
 
     def _attach(self) -> None:
         opened = self._client.socket()
-        assert isinstance(opened, socket.socket), "paho returned from reconnect without a socket"
-        self._socket = opened
-        self._poll.register(opened, select.POLLIN)
+        assert isinstance(opened, Stream), "paho returned from reconnect without a socket"
+        self._stream = opened
         loop = asyncio.get_running_loop()
         if self._may_read.is_set():
-            loop.add_reader(opened, self._readable)
-        loop.add_writer(opened, self._writable)  # CONNECT is waiting
+            loop.add_reader(opened.socket, self._readable)
+        loop.add_writer(opened.socket, self._writable)  # CONNECT is waiting
         if self._stopping.is_set():
             self._client.disconnect()
 
     def _detach(self) -> None:
-        if self._socket is None:
+        if self._stream is None:
             return
         loop = asyncio.get_running_loop()
-        loop.remove_reader(self._socket)
-        loop.remove_writer(self._socket)
-        self._poll.unregister(self._socket)
-        self._socket = None
+        loop.remove_reader(self._stream.socket)
+        loop.remove_writer(self._stream.socket)
+        self._stream = None
 
     def _hang_up(self) -> None:
-        if self._socket is not None:
+        if self._stream is not None:
             try:
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._stream.socket.shutdown(socket.SHUT_RDWR)
             except OSError as error:
                 log.debug("socket was closed already", reason=str(error))
 
     def _abandon(self) -> None:
-        opened = self._socket
+        opened = self._stream
         self._detach()
         if opened is not None:
             opened.close()
@@ -232,23 +227,22 @@ class Link:
     # --- called by the loop -----------------------------------------------------------------------------
 
     def _readable(self) -> None:
+        stream = self._stream
+        if stream is None or not self._may_read.is_set():
+            return
         try:
-            for _ in range(PACKETS_PER_WAKE_UP):
-                if self._socket is None or not self._may_read.is_set():
-                    return
-                self._client.loop_read()
-                if not self._more_waits():
-                    return
-            asyncio.get_running_loop().call_soon(self._readable)
+            more = stream.fill()
+            for delivered in stream.packets():
+                if delivered is None:
+                    self._client.loop_read()
+                else:
+                    self._tell_received(*delivered)
+                if self._stream is not stream or not self._may_read.is_set():
+                    return  # what is left of a lost connection comes again; the rest is taken when reading goes on
+            if more:
+                asyncio.get_running_loop().call_soon(self._readable)
         except Exception as error:  # our own mistake: it must end `run`, not vanish in the loop's log
             self._fail(error)
-
-    def _more_waits(self) -> bool:
-        if self._socket is None:
-            return False
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return True
-        return bool(self._poll.poll(0))
 
     def _writable(self) -> None:
         try:
@@ -263,9 +257,9 @@ class Link:
 
     # --- called by paho ---------------------------------------------------------------------------------
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> BulkClient:
         wanted, is_5 = self._connection, self._protocol is Protocol.MQTT_5
-        client = Client(
+        client = BulkClient(
             CallbackAPIVersion.VERSION2,
             client_id=wanted.client_id,
             clean_session=None if is_5 else False,
@@ -295,12 +289,12 @@ class Link:
 
     def _watch_write(self) -> None:
         # While connecting, in another thread, there is no socket here yet: `_attach` watches it from the start.
-        if self._socket is not None:
-            asyncio.get_running_loop().add_writer(self._socket, self._writable)
+        if self._stream is not None:
+            asyncio.get_running_loop().add_writer(self._stream.socket, self._writable)
 
     def _unwatch_write(self) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_writer(self._socket)
+        if self._stream is not None:
+            asyncio.get_running_loop().remove_writer(self._stream.socket)
 
     def _on_connect(self, _: Client, __: Any, flags: ConnectFlags, reason: ReasonCode, ___: Properties | None) -> None:
         if reason.is_failure:

@@ -2,6 +2,7 @@
 
 import sys
 
-from tests.bench.gateway import main
+from tests.bench import ingest, metering
 
-main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000)
+ingest.main(sys.argv[1:])
+metering.main()
