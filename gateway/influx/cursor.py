@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from gateway.database import FileKind, open_to_write
+from gateway.journal import GENESIS, Tip
+
+FIRST: Final = (-(2**62), "")  # before every hour and device
 
 _MIGRATIONS: Final = (
     """
-    CREATE TABLE filled (one INTEGER PRIMARY KEY CHECK (one = 1), whole INTEGER, hours INTEGER, marker TEXT,
-        fingerprint TEXT);
+    CREATE TABLE filled (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER, sha256 BLOB, marker TEXT,
+        fingerprint TEXT, goal INTEGER, goal_sha256 BLOB, hour INTEGER, device TEXT);
     CREATE TABLE refused (series TEXT, reason TEXT, points INTEGER, first_ms INTEGER, last_ms INTEGER,
         PRIMARY KEY (series, reason)) WITHOUT ROWID;
-    INSERT INTO filled VALUES (1, 0, 0, '', '');
+    INSERT INTO filled VALUES (1, 0, zeroblob(32), '', '', 0, zeroblob(32), 0, '');
     """,
 )
 
@@ -35,17 +38,23 @@ _FILE: Final = FileKind(  # "FMI1"
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """How far InfluxDB has been filled, in positions of the journal.
+    """How far InfluxDB has been filled.
 
-    Every reading that came at or before `whole` is there. Every hour last touched at or before `hours` is there with
-    all its readings. `marker` is the id that was written into the bucket when filling it began, and `fingerprint` that
-    of the block store that it was filled from.
+    Every reading up to `tip` of the journal is there. A round goes through all hours that readings came to since, in
+    order, so that at its end everything up to `goal` is; `hour` and `device` are the last done of it. `marker`
+    is the id that was written into the bucket when filling it began, `fingerprint` that of the block store.
     """
 
-    whole: int = 0
-    hours: int = 0
+    tip: Tip = GENESIS
     marker: str = ""
     fingerprint: str = ""
+    goal: Tip = GENESIS
+    place: tuple[int, str] = FIRST
+
+    @property
+    def whole(self) -> int:
+        """The position of the journal up to which every reading is there."""
+        return self.tip.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +87,17 @@ class Cursor:
 
     def filled(self) -> Filled:
         """How far InfluxDB has been filled."""
-        return Filled(*self._rows("SELECT whole, hours, marker, fingerprint FROM filled")[0])
+        query = "SELECT position, sha256, marker, fingerprint, goal, goal_sha256, hour, device FROM filled"
+        position, sha256, marker, fingerprint, goal, goal_sha256, hour, device = self._rows(query)[0]
+        return Filled(Tip(position, sha256), marker, fingerprint, Tip(goal, goal_sha256), (hour, device))
 
     def fill(self, filled: Filled) -> None:
         """Remember how far InfluxDB has been filled, once it has."""
-        change = "UPDATE filled SET whole = ?, hours = ?, marker = ?, fingerprint = ?"
-        self._change([(change, (filled.whole, filled.hours, filled.marker, filled.fingerprint))])
+        self._change([_filling(filled)])
 
     def begin_anew(self, marker: str, fingerprint: str) -> None:
         """Forget what was filled and refused: the bucket is empty, or what stands in it is to be written again."""
-        change = "UPDATE filled SET whole = 0, hours = 0, marker = ?, fingerprint = ?"
-        self._change([("DELETE FROM refused", ()), (change, (marker, fingerprint))])
+        self._change([("DELETE FROM refused", ()), _filling(Filled(marker=marker, fingerprint=fingerprint))])
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Remember what InfluxDB refused, added up by series, field and reason."""
@@ -120,3 +129,11 @@ class Cursor:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _filling(filled: Filled) -> tuple[str, tuple[Any, ...]]:
+    change = """UPDATE filled SET position = ?, sha256 = ?, marker = ?, fingerprint = ?, goal = ?, goal_sha256 = ?,
+        hour = ?, device = ?"""
+    tip, goal = filled.tip, filled.goal
+    return change, (tip.position, tip.sha256, filled.marker, filled.fingerprint, goal.position, goal.sha256,
+                    *filled.place)  # fmt: skip
