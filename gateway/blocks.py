@@ -207,10 +207,13 @@ class BlockStore:
         bodies = [row[0] for row in self._reader.execute(query, (device,)).fetchall()]
         return int(self._unpacked(bodies)[TIME].min()) if bodies else None
 
-    def dirty(self) -> list[tuple[str, int]]:
-        """The devices and UTC hours (counted from 1970) with readings that metering has not seen."""
-        query = "SELECT device, hour FROM dirty ORDER BY device, hour"
-        return self._reader.execute(query).fetchall()
+    def dirty(self, since: int = 0) -> list[tuple[str, int]]:
+        """The devices and UTC hours (counted from 1970) with readings that metering has not seen.
+
+        With `since`, those that readings came to after that journal position.
+        """
+        query = "SELECT device, hour FROM dirty WHERE position > ? ORDER BY device, hour"
+        return self._reader.execute(query, (since,)).fetchall()
 
     def clear_dirty(self, hours: Iterable[tuple[str, int]], upto: int) -> None:
         """Metering has seen these hours with all readings up to position `upto`; later ones keep theirs dirty."""
@@ -228,11 +231,27 @@ class BlockStore:
             for device, time_ms, kind, identity, details, position in found
         ]
 
+    def announced(self, since: int) -> list[DeviceEvent]:
+        """The events of all devices that came after position `since`, in order of arrival."""
+        query = "SELECT device, time_ms, kind, id, details, position FROM events WHERE position > ? ORDER BY rowid"
+        found = self._reader.execute(query, (since,)).fetchall()
+        return [DeviceEvent(*row[:4], json.loads(row[4]), row[5]) for row in found]
+
     def contract_events(self, contract: str, upto: int | None = None) -> list[Event]:
         """The events of a contract in order of entry; at most position `upto`."""
         query = "SELECT document FROM contract_events WHERE contract = ? AND position <= ? ORDER BY position, rowid"
         found = self._reader.execute(query, (contract, _last(upto))).fetchall()
         return [event_of(json.loads(document)) for (document,) in found]
+
+    def contracts_told_of(self, since: int) -> set[str]:
+        """The contracts of which something was said after a journal position."""
+        query = "SELECT DISTINCT contract FROM contract_events WHERE position > ?"
+        return {contract for (contract,) in self._reader.execute(query, (since,))}
+
+    def heard(self, since: int) -> bool:
+        """Was anything said in the events of any contract after position `since`?"""
+        query = "SELECT 1 FROM contract_events WHERE position > ? LIMIT 1"
+        return self._reader.execute(query, (since,)).fetchone() is not None
 
     def contract_event(self, contract: str, identity: str) -> ContractEvent | None:
         """The event of a contract with that id."""

@@ -108,6 +108,11 @@ class Ledger:
         query = "SELECT issue, sha256, document FROM statements WHERE issue > ? ORDER BY issue LIMIT ?"
         return [_issued(row) for row in self._reader.execute(query, (issue, limit)).fetchall()]
 
+    def numbers(self) -> dict[str, int]:
+        """The number of each contract's newest final statement, by contract."""
+        query = "SELECT contract, max(number) FROM statements GROUP BY contract"
+        return dict(self._reader.execute(query).fetchall())
+
     def contracts(self) -> set[str]:
         """The ids of all contracts that have a final statement."""
         return {contract for (contract,) in self._reader.execute("SELECT DISTINCT contract FROM statements")}

@@ -107,6 +107,11 @@ class MqttSource:
         """Wait until the broker has taken our subscriptions: what is published from then on reaches us."""
         await self._link.subscribed.wait()
 
+    @property
+    def heard(self) -> bool:
+        """Has the broker taken our subscriptions once: is there anybody that what is published now can reach?"""
+        return self._link.subscribed.is_set()
+
     def stop(self) -> None:
         """Read no more; commit and acknowledge what was received; then disconnect and let `run` return."""
         self._stop_asked = True

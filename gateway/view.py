@@ -27,21 +27,40 @@ class LiveView:
     _seen: tuple[list[tuple[str, int]], int] = ([], 0)
     _later: dict[str, tuple[tuple[str, tuple[Event, ...]], Restatement]] = field(default_factory=dict)
 
-    def update(self, now: int) -> None:
-        """Meter what is new since the last update."""
+    def update(self, now: int, *, reached_only: bool = False) -> dict[str, int]:
+        """Meter what is new since the last update, and give the contracts that something new was said or reported of.
+
+        Each with the earliest moment that it can have changed, in ms. `reached_only` leaves the others alone: whole
+        hours of silence wait for an update of all.
+        """
         blocks = self.stores.blocks
+        pairs, since = self._seen
         position = blocks.cursor().position
-        pairs = blocks.dirty()
+        if reached_only and position == since:
+            return {}
+        new = blocks.dirty(since)
         dirty: dict[str, set[int]] = {}
-        for device, hour in pairs:
+        for device, hour in new:
             dirty.setdefault(device, set()).add(hour)
-        for contract_id in self.stores.closer.contract_ids():
+        reached = self._reached(dirty, since)
+        for contract_id in sorted(reached) if reached_only else self.stores.closer.contract_ids():
             try:
                 self._follow(contract_id, position, dirty, now)
             except (ContractFault, OSError) as error:
                 self.periods.pop(contract_id, None)
                 log.error("no statement so far", contract=contract_id, reason=str(error))
-        self._seen = (pairs, position)
+        self._seen = (sorted({*pairs, *new}), position)
+        return reached
+
+    def _reached(self, dirty: Mapping[str, set[int]], since: int) -> dict[str, int]:
+        """The contracts whose devices these are, or of which people said something; the latter may be of any time."""
+        found: dict[str, int] = {}
+        for contract in self.stores.book.contracts:
+            hours = [min(dirty[device.id]) for device in contract.terms.devices if device.id in dirty]
+            if hours:
+                earliest = min(hours) * HOUR_MS
+                found[contract.terms.id] = min(earliest, found.get(contract.terms.id, earliest))
+        return found | dict.fromkeys(self.stores.blocks.contracts_told_of(since) & set(self.stores.closer.contract_ids()), 0)
 
     def at_once(self, contract_id: str, now: int) -> dict[str, Any] | None:
         """The statement so far of one contract, metered in one go; None where the contract is over.
@@ -55,11 +74,16 @@ class LiveView:
     def forget_dirty(self) -> None:
         """Tell the block store that what was dirty at the last update is metered; for the one view that follows it."""
         self.stores.blocks.clear_dirty(*self._seen)
+        self._seen = ([], self._seen[1])
 
     def statements(self, now: int) -> list[dict[str, Any]]:
         """The statement so far of every contract."""
         position = self._seen[1]  # what the segments hold, and not a reading more
         return [self._newest(contract_id, position, now) for contract_id in self.periods]
+
+    def statement(self, live: LivePeriod, now: int) -> dict[str, Any]:
+        """The statement so far of one of the periods."""
+        return live.statement(Source(self.stores.blocks, live.contract.terms, self._seen[1]), now)
 
     def _newest(self, contract_id: str, position: int, now: int) -> dict[str, Any]:
         newest = self.periods[contract_id][-1]
