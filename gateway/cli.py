@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": ("simulation", "replay", "Feed a recorded CSV to a broker."),
     "rebuild": ("operation", "rebuild", "Make the block store again from the journal."),
     "rejected": ("operation", "rejected", "List what was not understood, and why."),
+    "dashboards": ("dashboards", "app", "Bring the dashboards to a Grafana that someone runs."),
     "schema": ("agreements", "schema", "Print the JSON Schema of the contract language, for editors."),
 }
 
