@@ -1,0 +1,205 @@
+"""One contract followed: its open periods drawn as readings come, its final ones once, and all else that is said of it.
+
+A period that is final is drawn from what its statement was made of: the state it opened with, and the journal up to
+its cut. So it looks the same whenever it is drawn.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from contracts.adjusting import CLOSING, period_called
+from contracts.events import Docket, Event
+from contracts.language.terms import Terms
+from contracts.periods import Period, next_period
+from contracts.state import read_state
+from contracts.units import DAY_MS
+from gateway.close import Closer
+from gateway.influx.agreed import agreed_points
+from gateway.influx.drawing import draw
+from gateway.influx.events import event_points
+from gateway.influx.hours import Walk
+from gateway.influx.points import Point
+from gateway.influx.sending import Sender
+from gateway.influx.statements import statement_point
+from gateway.influx.terms import contract_points, period_point
+from gateway.influx.written import Place, Written
+from gateway.ledger import Issued
+from gateway.meter import Source
+from gateway.restate import Final, Restatement, handed_over
+
+
+@dataclass(slots=True)
+class Follower:
+    """One contract, as far as it is drawn. `drawn` are its final periods that need no drawing any more."""
+
+    closer: Closer
+    contract_id: str
+    written: Written
+    drawn: set[str]
+    statements_url: str | None = None
+    _position: int = 0
+    _docket: Docket | None = None
+    _walks: list[Walk] = field(default_factory=list)
+    _later: tuple[str, Docket, Restatement] | None = None
+    _finals: list[Final] = field(default_factory=list)
+    _final: tuple[Final, Walk] | None = None
+
+    def take(self, touched: Mapping[str, int], position: int) -> bool:
+        """What came up to a journal position: the earliest moment that readings touched, by device, and events.
+
+        Goes back to where it changes a period; says whether it may change one. Raises ContractFault where a final
+        statement's terms are gone.
+        """
+        self._position = position
+        moments = self._hear(position)
+        changed = bool(moments) or not self._walks
+        for walk in self._walks:
+            reached = [moment for device, moment in touched.items() if device in walk.reporters]
+            changed = changed or bool(reached)
+            for moment in (*reached, *moments):
+                walk.back(moment)
+            walk.hear(self._source(walk.contract.terms))
+        first = self._walks[0] if self._walks else None
+        if first is not None and any(moment < first.period.span.start for moment in touched.values()):
+            self._later = None
+        return changed
+
+    def step(self, sender: Sender, now_ms: int) -> bool:
+        """Draw at most a day of the open periods; says whether they are drawn up to now."""
+        if not self._begin(now_ms):
+            return True
+        place = 0
+        while True:
+            walk = self._walks[place]
+            status = "open" if now_ms < walk.period.span.end else "provisional"
+            self.written.send(sender, self._frame(walk.contract.terms, walk.period, status))
+            if not draw(walk, self._source(walk.contract.terms), self.written, sender, now_ms, status):
+                return False
+            if not self._go_on(place, now_ms):
+                del self._walks[place + 1 :]
+                return True
+            place += 1
+
+    def tell(self, sender: Sender) -> None:
+        """Send what is said of the contract as a whole: its versions, its events, and its final statements."""
+        versions = self.closer.book.versions(self.contract_id)
+        groups = [(("contract", each.terms.version), list(contract_points(each))) for each in versions]
+        if self._docket is not None:
+            events = event_points(self.contract_id, self._docket)
+            groups += [((f"event {point.tags['id']}", 0), [point]) for point in events]
+        for issued in self._issued():
+            groups += self._statement(issued)
+        self.written.send(sender, groups)
+
+    def step_back(self, sender: Sender) -> bool:
+        """Draw at most a day of a final period that is not drawn yet, the newest first; says whether all are."""
+        if self._final is None:
+            left = [each for each in self._finals if each.period.name not in self.drawn]
+            if not left:
+                return True
+            self._final = (left[-1], self._final_walk(left[-1]))
+        final, walk = self._final
+        terms, end = final.contract.terms, final.period.span.end
+        self.written.send(sender, self._frame(terms, final.period, "final"))
+        source = Source(self.closer.store, terms, final.issued.document["input"]["batch"])
+        if draw(walk, source, self.written, sender, end, "final"):
+            sender.send([drawn_point(terms, final.period)])
+            self.drawn.add(final.period.name)
+            self.written.forget(final.period.name)
+            self._final = None
+        return False
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _source(self, terms: Terms) -> Source:
+        return Source(self.closer.store, terms, self._position)
+
+    def _hear(self, position: int) -> list[int]:
+        """Take in events up to a position; gives the moments from which on they can change something."""
+        known = {} if self._docket is None else {event.id: event for event in self._docket.events}
+        docket = Docket.of(self.closer.store.contract_events(self.contract_id, position))
+        said = {event.id: event for event in docket.events}
+        self._docket = docket
+        return [_reaches(event, said) for name, event in said.items() if name not in known]
+
+    def _begin(self, now_ms: int) -> bool:
+        """Have the first period that is not final in its place; False where there is none that has begun."""
+        self._finals = self.closer.finals(self.contract_id)
+        due = self.closer.next_due(self.contract_id)
+        if due is None or due[1].span.start > now_ms:
+            self._walks = []
+            return False
+        contract, first = due
+        later = self._restated(first)
+        opening = self.closer.opening(contract, first, self._position, later)
+        self._walks = [walk for walk in self._walks if walk.period.first >= first.first]
+        if not self._walks or self._walks[0].period != first:
+            self._walks = [Walk(contract, first, opening, self._source(contract.terms))]
+        walk = self._walks[0]
+        settled = self._source(contract.terms).settled_since(self.closer.newest_cut(self.contract_id))
+        walk.begin(opening, (later.rows, later.entries), settled)
+        return True
+
+    def _go_on(self, place: int, now_ms: int) -> bool:
+        """Have the period after this one in its place, if it has begun."""
+        walk = self._walks[place]
+        following = next_period(walk.contract.terms, walk.period)
+        until = walk.contract.terms.valid.until
+        closing = walk.closing()
+        if following.span.start > now_ms or closing is None or (until is not None and following.first >= until):
+            return False
+        contract = self.closer.book.contract_for(self.contract_id, following.first)
+        opening = handed_over(closing, walk.contract, contract)
+        if place + 1 == len(self._walks):
+            self._walks.append(Walk(contract, following, opening, self._source(contract.terms)))
+        self._walks[place + 1].begin(opening)
+        return True
+
+    def _restated(self, first: Period) -> Restatement:
+        """What later data makes of final periods; looked at again where something arrived for one of them."""
+        assert self._docket is not None, "taken before"
+        if self._later is None or self._later[:2] != (first.name, self._docket):
+            later = self.closer.restatement(self.contract_id, self._position)
+            self._later = (first.name, self._docket, later)
+        return self._later[2]
+
+    def _frame(self, terms: Terms, period: Period, status: str) -> Iterator[tuple[Place, list[Point]]]:
+        """A period itself, and what was agreed for it; the latter is the same however the period goes."""
+        yield ("period", period.span.start), [period_point(terms, period, status)]
+        place = (f"agreed {terms.version}", period.span.start)
+        if place not in self.written:
+            yield place, list(agreed_points(terms, period))
+
+    def _issued(self) -> list[Issued]:
+        return self.closer.ledger.all(self.contract_id)
+
+    def _statement(self, issued: Issued) -> Iterator[tuple[Place, list[Point]]]:
+        contract = self.closer.of_statement(issued.document)
+        period = period_called(contract.terms, issued.document["period"]["name"])
+        yield ("statement", issued.issue), [statement_point(issued, period, self.statements_url)]
+        if period.name == CLOSING:
+            yield ("period", period.span.start), [period_point(contract.terms, period, "final")]
+
+    def _final_walk(self, final: Final) -> Walk:
+        document, contract = final.issued.document, final.contract
+        file = self.closer.folder(document) / "evidence" / "opening.json"
+        opening = read_state(contract.terms, json.loads(file.read_bytes()))
+        source = Source(self.closer.store, contract.terms, document["input"]["batch"])
+        walk = Walk(contract, final.period, opening, source)
+        walk.begin(opening, (document["adjustments"], document["restated"]), source.settled_since(final.cut_before))
+        return walk
+
+
+def drawn_point(terms: Terms, period: Period) -> Point:
+    """The note that all hours of a final period are in InfluxDB."""
+    return Point("period", {"contract": terms.id, "period": period.name}, {"drawn": 1}, period.span.start)
+
+
+def _reaches(event: Event, said: Mapping[str, Event]) -> int:
+    """From when on an event can change what a period comes to: a day before it, or before what it is about.
+
+    A meter exchanged explains what the device announced within a day of it.
+    """
+    about = said.get(event.of or "", event)
+    return min(event.start, about.start) - DAY_MS

@@ -1,0 +1,98 @@
+"""What InfluxDB already holds of a contract, so that only what differs is sent again."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from contracts.periods import Period, rfc3339
+from gateway.influx.points import Point, lines
+from gateway.influx.sending import Sender
+from gateway.influx.timelines import WORDS, Course, changes
+
+Place = tuple[str, int]  # the period's name, or what else it is; and a moment or number in it
+SeriesName = tuple[str, tuple[tuple[str, str], ...]]
+
+_TIMELINES: Final = """from(bucket: "{bucket}")
+  |> range(start: {start}, stop: {end})
+  |> filter(fn: (r) => (r._measurement == "state" or r._measurement == "timeline") and r.contract == "{contract}")
+  |> filter(fn: (r) => r._field == "state")"""
+
+
+@dataclass(slots=True)
+class Written:
+    """Digests of what was sent, group by group of points, and the timelines as they stand in InfluxDB.
+
+    `fresh` says that the bucket was empty when this began, so that there is nothing to ask back.
+    """
+
+    contract: str
+    fresh: bool = False
+    _digests: dict[Place, int] = field(default_factory=dict)
+    _courses: dict[str, dict[SeriesName, Course]] = field(default_factory=dict)
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._digests
+
+    def send(self, sender: Sender, groups: Iterable[tuple[Place, list[Point]]]) -> None:
+        """Send the groups that differ from what was sent before."""
+        digests, points = {}, list[Point]()
+        for place, group in groups:
+            digest = hash(lines(group))
+            if self._digests.get(place) != digest:
+                digests[place] = digest
+                points += group
+        if points:
+            sender.send(points)
+        self._digests |= digests
+
+    def send_timelines(self, sender: Sender, period: Period, now: Iterable[Course]) -> None:
+        """Send the changes of timelines that InfluxDB does not have, or has differently."""
+        if period.name not in self._courses:
+            self._courses[period.name] = {} if self.fresh else self._asked_back(sender, period)
+        known, points = self._courses[period.name], list[Point]()
+        written = {}
+        for course in now:
+            name = (course.measurement, course.tags)
+            written[name], more = changes(known.get(name), course)
+            points += more
+        if points:
+            sender.send(points)
+        known |= written
+
+    def forget(self, period: str) -> None:
+        """The period is final and drawn: nothing of it changes any more."""
+        self._courses.pop(period, None)
+        self._digests = {place: digest for place, digest in self._digests.items() if place[0] != period}
+
+    def _asked_back(self, sender: Sender, period: Period) -> dict[SeriesName, Course]:
+        """The timelines of a period as an earlier run of the gateway has left them."""
+        start, end = rfc3339(period.span.start), rfc3339(period.span.end)
+        bucket, contract = quoted(sender.influx.bucket), quoted(self.contract)
+        flux = _TIMELINES.format(bucket=bucket, contract=contract, start=start, end=end)
+        found: dict[SeriesName, list[tuple[int, str]]] = {}
+        for row in sender.influx.tables(flux):
+            found.setdefault(_name(row), []).append((row["_time"], row["_value"]))
+        return {name: _course(name, rows) for name, rows in found.items()}
+
+
+_TAGS: Final = {"state": ("contract", "device", "condition"), "timeline": ("contract", "device", "promise", "side")}
+
+
+def _name(row: Mapping[str, Any]) -> SeriesName:
+    measurement: str = row["_measurement"]
+    return measurement, tuple((tag, row.get(tag) or "") for tag in _TAGS[measurement])
+
+
+def _course(name: SeriesName, rows: list[tuple[int, str]]) -> Course:
+    words = WORDS[name[0]]
+    rows = sorted((time, word) for time, word in rows if word in words)
+    times = np.array([time for time, _ in rows], np.int64)
+    states = np.array([words.index(word) for _, word in rows], np.int64)
+    return Course(*name, words, times, states)
+
+
+def quoted(text: str) -> str:
+    """A text as it stands inside quotes in Flux."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
