@@ -248,11 +248,6 @@ class BlockStore:
         query = "SELECT DISTINCT contract FROM contract_events WHERE position > ?"
         return {contract for (contract,) in self._reader.execute(query, (since,))}
 
-    def heard(self, since: int) -> bool:
-        """Was anything said in the events of any contract after position `since`?"""
-        query = "SELECT 1 FROM contract_events WHERE position > ? LIMIT 1"
-        return self._reader.execute(query, (since,)).fetchone() is not None
-
     def contract_event(self, contract: str, identity: str) -> ContractEvent | None:
         """The event of a contract with that id."""
         query = "SELECT position, document FROM contract_events WHERE contract = ? AND id = ?"

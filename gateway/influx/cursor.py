@@ -92,8 +92,9 @@ class Cursor:
         return Filled(Tip(position, sha256), marker, fingerprint, Tip(goal, goal_sha256), (hour, device))
 
     def fill(self, filled: Filled) -> None:
-        """Remember how far InfluxDB has been filled, once it has."""
-        self._change([_filling(filled)])
+        """Remember how far InfluxDB has been filled, once it has; nothing where it was begun anew meanwhile."""
+        change, values = _filling(filled)
+        self._change([(f"{change} WHERE marker = ?", (*values, filled.marker))])
 
     def begin_anew(self, marker: str, fingerprint: str) -> None:
         """Forget what was filled and refused: the bucket is empty, or what stands in it is to be written again."""

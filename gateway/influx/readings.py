@@ -82,7 +82,11 @@ class Readings:
 
     def _decisions(self, upto: int) -> Decisions:
         """What people have decided of readings by a position, whatever contract they did it in."""
-        if self._decided is not None and self._decided[0] <= upto and not self.blocks.heard(self._decided[0]):
+        if (
+            self._decided is not None
+            and self._decided[0] <= upto
+            and not self.blocks.contracts_told_of(self._decided[0])
+        ):
             return self._decided[1]
         found: dict[Key, dict[Decision, None]] = {}
         for contract in self.book.contracts:

@@ -53,8 +53,8 @@ class ContractSeries:
         """Is there more to send at once than the last call has sent?"""
         return self._followers is None or bool(self._ready() or self._unfinished)
 
-    def bring_up_to_date(self, sender: Sender, now_ms: int) -> None:
-        """Send what InfluxDB does not have yet or has differently, for about a second; `behind` says if more is left.
+    def bring_up_to_date(self, sender: Sender, now_ms: int) -> bool:
+        """Send what InfluxDB does not have yet or has differently, for about a second; True, and `behind`, for more.
 
         Raises Unreachable, Refused and StoreError; what was not sent is sent by the next call.
         """
@@ -71,6 +71,7 @@ class ContractSeries:
                 if self._tried(contract_id, partial(self._followers[contract_id].step_back, sender)):
                     self._unfinished.discard(contract_id)
                     break
+        return self.behind
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
