@@ -4,12 +4,13 @@ Whoever may look at a panel may send a query of its own through Grafana, and a q
 the token that the gateway writes with.
 """
 
-import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.authorization import Authorization
+from influxdb_client.domain.bucket import Bucket
 from influxdb_client.domain.permission import Permission
 from influxdb_client.domain.permission_resource import PermissionResource
 from influxdb_client.rest import ApiException
@@ -32,18 +33,24 @@ def hand_over(influx: InfluxSettings, file: Path) -> bool:
         bucket = client.buckets_api().find_bucket_by_name(influx.bucket)
         if bucket is None:
             raise LookupError(f"InfluxDB has no bucket {influx.bucket}; run `fairmeter influx init`")
-        resource = PermissionResource(type="buckets", id=bucket.id, org_id=bucket.org_id)
-        wanted = Authorization(
-            org_id=bucket.org_id,
-            description="Grafana reads what Fairmeter wrote",
-            permissions=[Permission(action="read", resource=resource)],
-        )
-        token = client.authorizations_api().create_authorization(authorization=wanted).token
+        token = client.authorizations_api().create_authorization(authorization=_reading(bucket)).token
     beside = file.with_suffix(".new")
     beside.write_text(f"{token}\n")
     beside.chmod(0o644)  # Grafana runs as a user of its own
-    os.replace(beside, file)
+    beside.replace(file)
     return True
+
+
+def _reading(bucket: Bucket) -> Authorization:
+    permission: Any = Permission  # the library's own classes have no annotations
+    authorization: Any = Authorization
+    resource: Any = PermissionResource
+    its = resource(type="buckets", id=bucket.id, org_id=bucket.org_id)
+    description = "Grafana reads what Fairmeter wrote"
+    made: Authorization = authorization(
+        org_id=bucket.org_id, description=description, permissions=[permission(action="read", resource=its)]
+    )
+    return made
 
 
 def _can_read(influx: InfluxSettings, token: str) -> bool:
