@@ -1,4 +1,4 @@
-"""The gateway's files, opened together: contracts, journal, blocks, ledger, and the key that signs."""
+"""The gateway's files, opened together: contracts, journal, blocks, ledger, what the watch said, and the key."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from gateway.keys import open_signer
 from gateway.ledger import Ledger
 from gateway.project import Projector
 from gateway.settings import Settings
+from gateway.watching.record import WatchRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Stores:
     blocks: BlockStore
     ledger: Ledger
     closer: Closer
+    watch: WatchRecord
 
     @classmethod
     @contextlib.contextmanager
@@ -39,10 +41,11 @@ class Stores:
             Journal.open(data / "journal.sqlite") as journal,
             BlockStore.open(data / "blocks.sqlite") as blocks,
             Ledger.open(data / "ledger.sqlite") as ledger,
+            WatchRecord.open(data / "watch.sqlite") as watch,
         ):
             signer = open_signer(data / "keys")
             closer = Closer(settings.gateway, book, blocks, ledger, signer, data / "statements")
-            yield cls(settings, book, tuple(problems), journal, blocks, ledger, closer)
+            yield cls(settings, book, tuple(problems), journal, blocks, ledger, closer, watch)
 
     def projector(self) -> Projector:
         """The one that moves the block store on."""

@@ -60,7 +60,8 @@ class LiveView:
             if hours:
                 earliest = min(hours) * HOUR_MS
                 found[contract.terms.id] = min(earliest, found.get(contract.terms.id, earliest))
-        return found | dict.fromkeys(self.stores.blocks.contracts_told_of(since) & set(self.stores.closer.contract_ids()), 0)
+        told_of = self.stores.blocks.contracts_told_of(since) & set(self.stores.closer.contract_ids())
+        return found | dict.fromkeys(told_of, 0)
 
     def at_once(self, contract_id: str, now: int) -> dict[str, Any] | None:
         """The statement so far of one contract, metered in one go; None where the contract is over.

@@ -1,0 +1,187 @@
+"""The watch as it runs: what was said is kept over a restart, and reaches whoever listens within a second."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from contracts.periods import local_date
+from gateway.broker import EmbeddedBroker
+from gateway.clock import now_ms
+from gateway.service import Gateway, running
+from gateway.settings import load_settings
+from gateway.stores import Stores
+from gateway.view import LiveView
+from gateway.watch import Breach
+from gateway.watching.lookout import Lookout
+from tests.contracts.samples import contract_text
+from tests.gateway.living import CHANNELS, at
+from tests.gateway.site import telemetry
+
+UPTIME = """
+charges: [{id: rent, price: {flat: 1000.00, per: device}}]
+guarantees: [{id: uptime, available_when: {channel: up, is: 1}, target: 99, unknown: excluded}]
+"""
+
+
+@contextmanager
+def opened(folder: Path, text: str) -> Iterator[Stores]:
+    """The files of a gateway that serves one contract."""
+    (folder / "contracts").mkdir(exist_ok=True)
+    (folder / "contracts" / "one.yaml").write_text(text)
+    with Stores.open(load_settings(None, data=folder / "data", contracts=folder / "contracts")) as stores:
+        yield stores
+
+
+def report(stores: Stores, moment: str, **values: float) -> None:
+    """A machine reports values, which are projected."""
+    stores.journal.append((telemetry({"t": at(moment), "v": values}, at(moment) + 50, "m1"),))
+    while stores.projector().project_next():
+        pass
+
+
+def said(stores: Stores) -> list[tuple[str, bool]]:
+    """What is in the outbox, as (event, provisional); it is taken out."""
+    letters = stores.watch.outbox()
+    stores.watch.sent(letters[-1][0] if letters else 0)
+    return [(told["event"], told["provisional"]) for told in (json.loads(payload) for _, _, payload in letters)]
+
+
+def test_a_restart_says_nothing_twice_and_closes_what_ended_meanwhile(tmp_path: Path) -> None:
+    """A breach that was said is not said again by the next start, which says that it is over if it is."""
+    text = contract_text(CHANNELS + UPTIME)
+    with opened(tmp_path, text) as stores:
+        watch = Lookout(stores, LiveView(stores))
+        report(stores, "01-02T08:00", up=1)
+        report(stores, "01-02T09:00", up=0)
+        watch.look(at("01-02T09:10"), reached_only=False)
+        assert said(stores) == [("opened", True)]
+    with opened(tmp_path, text) as stores:
+        watch = Lookout(stores, LiveView(stores))
+        watch.look(at("01-02T09:20"), reached_only=False)
+        assert said(stores) == []
+        report(stores, "01-02T09:25", up=1)
+    with opened(tmp_path, text) as stores:
+        Lookout(stores, LiveView(stores)).look(at("01-02T09:40"), reached_only=False)
+        assert said(stores) == [("closed", True)]
+
+
+def test_only_what_something_reached_is_looked_at_in_between(tmp_path: Path) -> None:
+    """A reading has its contract looked at, and no other; without one, none is."""
+    other = contract_text(CHANNELS + UPTIME, devices="[{id: m2}]").replace("id: T-1", "id: T-2")
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "other.yaml").write_text(other)
+    with opened(tmp_path, contract_text(CHANNELS + UPTIME)) as stores:
+        watch = Lookout(stores, LiveView(stores))
+        report(stores, "01-02T08:00", up=1)
+        whole = watch.look(at("01-02T08:10"), reached_only=False)
+        assert [document["contract"] for document in whole] == ["T-1", "T-2"]
+        assert watch.look(at("01-02T08:11"), reached_only=True) == []
+        report(stores, "01-02T08:12", up=0)
+        assert [document["contract"] for document in watch.look(at("01-02T08:12:01"), reached_only=True)] == ["T-1"]
+        assert said(stores) == [("opened", True)]
+
+
+def test_a_late_reading_of_a_period_that_is_over_is_heard_and_its_final_statement_has_the_last_word(
+    tmp_path: Path,
+) -> None:
+    """Until a statement is final, what it will say can change; then what was said is final, and nothing is repeated."""
+    with opened(tmp_path, contract_text(CHANNELS + UPTIME)) as stores:
+        watch = Lookout(stores, LiveView(stores))
+        for moment, up in (("01-02T08:00", 1), ("01-20T09:00", 0), ("01-20T11:00", 1), ("01-31T23:00", 0)):
+            report(stores, moment, up=up)
+        watch.look(at("01-31T23:30"), reached_only=False)
+        assert said(stores) == [("closed", True), ("opened", True)]
+        watch.look(at("02-01T00:10"), reached_only=False)
+        assert said(stores) == [("closed", True), ("opened", True)], "January's ends, February's begins"
+        report(stores, "01-20T10:00", up=1)
+        watch.look(at("02-01T00:11"), reached_only=True)
+        assert said(stores) == [("closed", True)], "it ended an hour earlier"
+        stores.closer.close("T-1", at("02-04T00:01"))
+        watch.look(at("02-04T00:02"), reached_only=False)
+        assert said(stores) == []
+        breaches = [each for each in stores.watch.changes(0)[0] if isinstance(each, Breach)]
+        assert {(each.start, each.end, each.provisional) for each in breaches} == {
+            (at("01-20T09:00"), at("01-20T10:00"), False),
+            (at("01-31T23:00"), at("02-01T00:00"), False),
+            (at("02-01T00:00"), None, True),
+        }
+
+
+def test_what_was_final_before_the_watch_began_is_known_and_not_said(tmp_path: Path) -> None:
+    """A gateway with a past does not tell of old breaches when it starts to watch, but whoever draws them has them."""
+    with opened(tmp_path, contract_text(CHANNELS + UPTIME)) as stores:
+        for moment, up in (("01-02T08:00", 1), ("01-20T09:00", 0), ("01-20T11:00", 1)):
+            report(stores, moment, up=up)
+        stores.closer.close("T-1", at("02-04T00:01"))
+        Lookout(stores, LiveView(stores)).look(at("02-04T00:02"), reached_only=False)
+        assert said(stores) == []
+        (breach,), change = stores.watch.changes(0)
+        assert isinstance(breach, Breach)
+        assert (breach.start, breach.provisional) == (at("01-20T09:00"), False)
+        assert stores.watch.changes(change) == ([], change)
+
+
+async def test_a_breach_is_told_within_a_second_of_its_reading(tmp_path: Path) -> None:
+    """From the broker's acknowledgement of a reading to the word that a promise is broken: a moment; and back again."""
+    today = local_date(now_ms(), "UTC")
+    text = contract_text(CHANNELS + UPTIME, valid=f"{{from: {today.replace(day=1)}}}")
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "one.yaml").write_text(text)
+    async with EmbeddedBroker(tmp_path / "broker") as broker:
+        at_ = {"host": broker.host, "port": broker.port}
+        settings = load_settings(None, data=tmp_path / "data", contracts=tmp_path / "contracts", broker=at_)
+        with Stores.open(settings) as stores:
+            async with (
+                running(Gateway(stores, closing=False)) as gateway,
+                aiomqtt.Client(broker.host, broker.port) as one,
+            ):
+                await gateway.source.subscribed()
+                await one.subscribe("contract/T-1/breach", qos=1)
+                heard = aiter(one.messages)
+                await send(one, up=1)
+                for value, event in ((0, "opened"), (1, "closed")):
+                    await asyncio.sleep(1)
+                    told, waited_s = await word(one, heard, value)
+                    print(f"{event} {1000 * waited_s:.0f} ms after the acknowledgement")
+                    assert (told["event"], told["promise"], told["device"]) == (event, "uptime", "m1")
+                    assert waited_s < 10
+
+
+async def send(client: aiomqtt.Client, **values: float) -> None:
+    """A reading of this moment, acknowledged."""
+    payload = json.dumps({"t": now_ms(), "v": values})
+    await client.publish("telemetry/m1", payload, qos=1)
+
+
+async def word(client: aiomqtt.Client, heard: Any, value: int) -> tuple[dict[str, Any], float]:
+    """What is said after a reading, but for warnings, and how many seconds after its acknowledgement."""
+    await send(client, up=value)
+    began = time.monotonic()
+    async with asyncio.timeout(20):
+        while True:
+            told = json.loads((await anext(heard)).payload)
+            if told["event"] != "warning":
+                return told, time.monotonic() - began
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_record_that_is_removed_begins_anew(tmp_path: Path, removed: bool) -> None:
+    """What holds now is said once more where the record of what was said is gone, and only there."""
+    text = contract_text(CHANNELS + UPTIME)
+    with opened(tmp_path, text) as stores:
+        report(stores, "01-02T08:00", up=1)
+        report(stores, "01-02T09:00", up=0)
+        Lookout(stores, LiveView(stores)).look(at("01-02T09:10"), reached_only=False)
+        assert said(stores) == [("opened", True)]
+    if removed:
+        (tmp_path / "data" / "watch.sqlite").unlink()
+    with opened(tmp_path, text) as stores:
+        Lookout(stores, LiveView(stores)).look(at("01-02T09:20"), reached_only=False)
+        assert said(stores) == ([("opened", True)] if removed else [])
