@@ -166,12 +166,16 @@ class Journal:
         """The last batch and its hash; `GENESIS` while there is none."""
         return _last(self._reader)[0]
 
-    def verify_chain(self) -> Broken | None:
-        """The first batch that was altered, removed or put in later; None where the whole journal is as written."""
-        expected = GENESIS
+    def holds(self, tip: Tip) -> bool:
+        """Whether a place is one of this journal."""
+        return tip == GENESIS or _sha256_at(self._reader, tip.position) == tip.sha256
+
+    def verify_chain(self, after: int = 0) -> Broken | None:
+        """The first batch that was altered, removed or put in later; None where all after a position are as written."""
+        expected = Tip(after, _sha256_at(self._reader, after) or b"") if after else GENESIS
         decompress = zstandard.ZstdDecompressor().decompress
         positions = self._reader.execute("SELECT count(*), coalesce(max(position), 0) FROM batch").fetchone()
-        for position in range(1, positions[1] + 1):
+        for position in range(after + 1, positions[1] + 1):
             row = self._row(position)
             if row is None:
                 return Broken(position, "it is missing")
@@ -219,6 +223,6 @@ def _last(connection: sqlite3.Connection | Readers) -> tuple[Tip, int]:
     return (Tip(row[0], row[1]), row[2]) if row else (GENESIS, 0)
 
 
-def _sha256_at(connection: sqlite3.Connection, position: int) -> bytes | None:
+def _sha256_at(connection: sqlite3.Connection | Readers, position: int) -> bytes | None:
     row = connection.execute("SELECT sha256 FROM batch WHERE position = ?", (position,)).fetchone()
     return row[0] if row else None
