@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 COMMANDS = {
     "demo": ("demo", "demo", "See the whole line work on this machine: broker, simulated fleet, gateway, statements."),
     "run": ("operation", "run", "Run the gateway."),
-    "health": ("operation", "health", "Say whether a running gateway does its work."),
+    "health": ("watching", "health", "Say whether a running gateway does its work."),
     "check": ("agreements", "check", "Check contracts and settings: every problem, with line and remedy."),
     "compute": ("agreements", "compute_statement", "Compute a statement from files alone."),
     "statement": ("statements", "app", "List, show, close and export statements."),
@@ -21,8 +21,10 @@ COMMANDS = {
     "verify": ("statements", "verify_statement", "Check a statement from its files alone."),
     "simulate": ("simulation", "simulate", "Publish what a simulated fleet reports."),
     "replay": ("simulation", "replay", "Feed a recorded CSV to a broker."),
-    "rebuild": ("operation", "rebuild", "Make the block store again from the journal."),
+    "rebuild": ("operation", "rebuild", "Make the block store again from the journal, or fill InfluxDB again."),
+    "influx": ("influx", "app", "Set up InfluxDB."),
     "rejected": ("operation", "rejected", "List what was not understood, and why."),
+    "doctor": ("doctor", "doctor", "Look at what surrounds a gateway: what, result, remedy."),
     "dashboards": ("dashboards", "app", "Bring the dashboards to a Grafana that someone runs."),
     "schema": ("agreements", "schema", "Print the JSON Schema of the contract language, for editors."),
 }

@@ -1,4 +1,4 @@
-"""Commands that run a gateway and look after its data: run, health, rebuild, rejected."""
+"""Commands that run a gateway and look after its data: run, rebuild, rejected."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,10 @@ import typer
 from contracts.periods import rfc3339
 from gateway.clock import now_ms
 from gateway.commands.statements import AsJson, DataFolder, SettingsFile, settings_for
-from gateway.health import ailments, show_life
+from gateway.health import show_life
 from gateway.output import fail, print_json, print_table, progress_bar, say
 from gateway.service import Gateway
+from gateway.settings import Settings
 from gateway.stores import Stores
 
 
@@ -77,14 +78,15 @@ async def _serve(gateway: Gateway, data: Path) -> bool:
         await asyncio.gather(living, return_exceptions=True)
 
 
-def health(settings: SettingsFile = None, data: DataFolder = None) -> None:
-    """Say whether the gateway on a data folder does its work: exit 0 if it does, 1 and why if not."""
-    if found := ailments(settings_for(settings, data).data, now_ms()):
-        fail("\n".join(found))
-
-
-def rebuild(settings: SettingsFile = None, data: DataFolder = None) -> None:
-    """Drop the block store and make it again from the journal."""
+def rebuild(
+    influx: Annotated[bool, typer.Option("--influx", help="send everything to InfluxDB again instead")] = False,
+    settings: SettingsFile = None,
+    data: DataFolder = None,
+) -> None:
+    """Drop the block store and make it again from the journal; or fill InfluxDB again."""
+    if influx:
+        _fill_influx(settings_for(settings, data))
+        return
     with Stores.open(settings_for(settings, data)) as stores, progress_bar("batches") as bar:
         tip = stores.journal.tip().position
         task = bar.add_task("projecting the journal", total=tip, note="")
@@ -98,6 +100,22 @@ def rebuild(settings: SettingsFile = None, data: DataFolder = None) -> None:
         stores.projector().rebuild(report)
         bar.update(task, completed=tip)
     say(f"the block store is what {tip} batches of the journal say")
+
+
+def _fill_influx(settings: Settings) -> None:
+    from gateway.influx import feeding  # noqa: PLC0415 - takes a second to import
+
+    with Stores.open(settings) as stores:
+        if is_running(settings.data):
+            feeding.fill_again_later(stores)
+            say(f"the gateway that runs on {settings.data} sends everything to InfluxDB again")
+            return
+        with progress_bar("hours of a device") as bar:
+            total = stores.blocks.touched_hours(0)
+            task = bar.add_task("filling InfluxDB", total=total, note="")
+            feeding.fill_again(stores, lambda hours: bar.update(task, advance=hours))
+            bar.update(task, completed=total)
+    say(f"InfluxDB has what {settings.data} has")
 
 
 def rejected(

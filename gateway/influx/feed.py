@@ -52,7 +52,7 @@ class Feed:
 
     def __init__(self, stores: Stores, influx: Influx, cursor: Cursor, series: Sequence[Series]) -> None:
         self._stores, self._cursor = stores, cursor
-        self._series = series
+        self.series = series
         self._sender = Sender(influx, cursor)
         self._readings = Readings(stores.book, stores.blocks, cursor, self._sender)
         self._outage = _Outage()
@@ -70,8 +70,8 @@ class Feed:
 
     async def run(self) -> None:
         """Keep InfluxDB up to date until cancelled."""
-        threads = ThreadPoolExecutor(1 + len(self._series), thread_name_prefix="influx")
-        parts = [self.fill, *(self._bringer(each) for each in self._series)]
+        threads = ThreadPoolExecutor(1 + len(self.series), thread_name_prefix="influx")
+        parts = [self.fill, *(self._bringer(each) for each in self.series)]
         tasks = [asyncio.create_task(self._keep(each, threads)) for each in parts]
         try:
             await asyncio.gather(*tasks)
@@ -80,6 +80,12 @@ class Feed:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             threads.shutdown(wait=True)  # a thread goes on when its task is cancelled, and must not find files closed
+
+    def begin_anew(self) -> None:
+        """Forget what was sent: all of it is sent again."""
+        self._cursor.begin_anew("", "")
+        for each in self.series:
+            each.begin_anew()
 
     def fill(self) -> bool:
         """Send the next accepted readings; False where all that is projected has been sent."""

@@ -1,12 +1,13 @@
 """Which parts the feed of a gateway has, and how it is begun."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from gateway.influx.cursor import Cursor, CursorError
 from gateway.influx.feed import Feed, Series
 from gateway.influx.health import Health
+from gateway.influx.readings import HOURS_A_STEP
 from gateway.influx.rechecks import Rechecks
 from gateway.influx.series import ContractSeries
 from gateway.influx.server import InfluxError
@@ -28,3 +29,23 @@ async def feed(stores: Stores) -> None:
             await opened.run()
     except (InfluxError, CursorError) as error:
         log.warning("InfluxDB waits; everything is sent later", reason=str(error))
+
+
+def fill_again(stores: Stores, report: Callable[[int], None]) -> None:
+    """Send everything again, from the beginning; `report` is told after each step how many hours of a device it took.
+
+    Raises Unreachable, Refused, StoreError or CursorError; a gateway that starts then goes on where this ended.
+    """
+    with Feed.open(stores, series_of) as opened:
+        opened.begin_anew()
+        while opened.fill():
+            report(HOURS_A_STEP)
+        for series in opened.series:
+            while opened.bring_up_to_date(series):
+                report(0)
+
+
+def fill_again_later(stores: Stores) -> None:
+    """Let the gateway that runs on these files send everything again."""
+    with Cursor.open(stores.settings.data / "influx.sqlite") as cursor:
+        cursor.begin_anew("", "")

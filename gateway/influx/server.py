@@ -26,6 +26,7 @@ _LEVEL: Final = 1  # line protocol repeats itself: higher levels take five times
 _CHUNK_BYTES: Final = 1 << 16
 _ANNOTATED: Final = {"annotations": ["datatype", "group", "default"], "header": True}
 _LATER: Final = (408, 429, 502, 503, 504)
+_NO_BUCKET: Final = ("retention policy not found", "invalid retention policy", "no database", "could not find bucket")
 
 
 class InfluxError(Exception):
@@ -86,10 +87,8 @@ class Influx:
             service(self.client.api_client).post_write(
                 self.org, self.bucket, body, precision="ms", content_encoding="gzip"
             )
-        except ApiException as error:
+        except (ApiException, HTTPError, OSError) as error:
             raise self._write_fault(error) from error
-        except (HTTPError, OSError) as error:
-            raise self._no_answer(error) from error
 
     def query(self, flux: str, *, bare: bool = False) -> Iterator[bytes]:
         """The answer to a query as CSV, in pieces as it comes; Unreachable or Refused, also on the way.
@@ -99,16 +98,12 @@ class Influx:
         dialect = {"annotations": [], "header": False} if bare else _ANNOTATED
         try:
             answer = self.client.query_api().query_raw(flux, dialect=dialect)
-        except ApiException as error:
-            raise self._query_fault(error) from error
-        except (HTTPError, OSError) as error:
-            raise self._no_answer(error) from error
-        try:
-            yield from answer.stream(_CHUNK_BYTES)
-        except (HTTPError, OSError) as error:
-            raise self._no_answer(error) from error
-        finally:
-            answer.close()
+            try:
+                yield from answer.stream(_CHUNK_BYTES)
+            finally:
+                answer.close()
+        except (ApiException, HTTPError, OSError) as error:
+            raise self.fault(error) from error
 
     def tables(self, flux: str) -> list[dict[str, Any]]:
         """A small answer as rows: numbers as int and float, times as ms since 1970, all else as text.
@@ -122,46 +117,43 @@ class Influx:
         try:
             return str(self.client.version())
         except (ApiException, HTTPError, OSError) as error:
-            raise self._no_answer(error) from error
+            raise self.fault(error) from error
 
     def check(self) -> None:
         """See that the bucket is there and may be read; Unreachable or Refused."""
         self.tables(f'from(bucket: "{self.bucket}") |> range(start: -1m) |> limit(n: 1)')
 
-    # --- what went wrong --------------------------------------------------------------------------------------------
-
-    def _write_fault(self, error: ApiException) -> InfluxError:
+    def fault(self, error: Exception) -> InfluxError:
+        """What an error of the client library means, with its remedy."""
+        if not isinstance(error, ApiException) or error.status == 0:
+            remedy = "start it, or correct influx.url"
+            return Unreachable(f"InfluxDB at {self.url} does not answer ({_shortly(error)}); {remedy}")
         said = _said(error)
-        if error.status in (400, 413, 422):
-            dropped = re.search(r"dropped=(\d+)", said)
-            return LinesRefused(f"InfluxDB refused lines: {said}", int(dropped[1]) if dropped else None)
-        return self._fault(error, said) or Unreachable(
-            f"InfluxDB at {self.url} could not write: {said}; {_room(said)}written again until it can"
-        )
-
-    def _query_fault(self, error: ApiException) -> InfluxError:
-        said = _said(error)
-        return self._fault(error, said) or Refused(f"InfluxDB at {self.url} could not answer: {said}")
-
-    def _fault(self, error: ApiException, said: str) -> InfluxError | None:
-        """What is wrong whatever was asked; None where that depends on it."""
         if error.status == 401:
             remedy = "check influx.token_file and influx.org; on 1.8 the token is user:password"
             return Refused(f"InfluxDB at {self.url} does not accept the token ({said}); {remedy}")
         if error.status == 403 or "requires READ" in said:
             remedy = f"let it read and write {self.bucket}"
             return Refused(f"InfluxDB at {self.url}: the token lacks a right ({said}); {remedy}")
-        missing = "retention policy not found", "invalid retention policy", "no database", "could not find bucket"
-        if error.status == 404 or any(each in said for each in missing):
+        if error.status == 404 or any(each in said for each in _NO_BUCKET):
             remedy = "`fairmeter influx init` makes it, or name another in influx.bucket or influx.org"
             return Refused(f"InfluxDB at {self.url} has no bucket {self.bucket} ({said}); {remedy}")
-        if error.status in _LATER or error.status == 0:
+        if error.status in _LATER:
             return Unreachable(f"InfluxDB at {self.url} is not ready ({error.status} {said}); asked again until it is")
-        return None
+        return Refused(f"InfluxDB at {self.url} could not answer: {said}")
 
-    def _no_answer(self, error: Exception) -> Unreachable:
-        remedy = "start it, or correct influx.url"
-        return Unreachable(f"InfluxDB at {self.url} does not answer ({_shortly(error)}); {remedy}")
+    def _write_fault(self, error: Exception) -> InfluxError:
+        fault = self.fault(error)
+        if not isinstance(error, ApiException) or not isinstance(fault, Refused):
+            return fault
+        said = _said(error)
+        if error.status in (400, 413, 422):
+            dropped = re.search(r"dropped=(\d+)", said)
+            return LinesRefused(f"InfluxDB refused lines: {said}", int(dropped[1]) if dropped else None)
+        if error.status == 500 and not any(each in said for each in _NO_BUCKET):
+            room = "make room on its disk" if "no space left" in said else "its own log says more"
+            return Unreachable(f"InfluxDB at {self.url} could not write ({said}); {room}; written again until it can")
+        return fault
 
 
 def token_of(settings: InfluxSettings) -> str:
@@ -220,10 +212,6 @@ def _said(error: ApiException) -> str:
     body = error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else error.body
     text = re.search(r'"(?:message|error)":\s*"((?:[^"\\]|\\.)*)"', body or "")
     return (text[1].replace('\\"', '"') if text else body or str(error.reason)).strip()[:500]
-
-
-def _room(said: str) -> str:
-    return "make room on its disk; " if "no space left" in said else ""
 
 
 def _shortly(error: Exception) -> str:

@@ -1,0 +1,133 @@
+"""Setting up an InfluxDB: the bucket with its retention, and a look whether the token may use it."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from influxdb_client.client.exceptions import InfluxDBError
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from gateway.book import Book
+from gateway.clock import now_ms
+from gateway.influx.points import Point, lines
+from gateway.influx.server import Influx, Refused
+
+DAY_S: Final = 86_400
+DAY_MS: Final = DAY_S * 1_000
+_LONGEST_PERIOD_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+
+
+def prepare(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> None:
+    """Make the bucket if it is not there, set how long it keeps points if that is asked, and write into it.
+
+    `keep_days` 0 is for ever; None leaves a bucket as it is, and makes a new one that keeps for ever. Each thing done
+    or found is said. Unreachable or Refused where it cannot be done.
+    """
+    version = influx.version()
+    say(f"InfluxDB {version} at {influx.url}")
+    try:
+        (_prepare_2 if _is_2(influx) else _prepare_1)(influx, keep_days, say)
+    except (ApiException, HTTPError, OSError) as error:
+        raise influx.fault(error) from error
+    except InfluxDBError as error:
+        raise Refused(f"InfluxDB at {influx.url}: {error}; correct influx.org") from error
+    influx.write(lines([Point("marker", {"gateway": "init"}, {"id": "init"}, now_ms())]))
+    influx.check()
+    say(f"the token may write and read {influx.bucket}")
+
+
+def least_days(book: Book) -> int:
+    """How many days a bucket must keep for statements to be computed from it a second time."""
+    needed = [
+        _LONGEST_PERIOD_DAYS[contract.terms.period] + (contract.terms.grace + contract.terms.corrections) // DAY_MS + 1
+        for contract in book.contracts
+    ]
+    return max(needed, default=0)
+
+
+def _is_2(influx: Influx) -> bool:
+    """Whether the server has the parts of 2.x that 1.8 has not."""
+    try:
+        _client(influx).api_client.call_api("/api/v2/setup", "GET")
+    except ApiException as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
+def _prepare_2(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> None:
+    buckets = _client(influx).buckets_api()
+    rules = [{"type": "expire", "everySeconds": (keep_days or 0) * DAY_S}]
+    bucket = _bucket(influx)
+    if bucket is None:
+        buckets.create_bucket(bucket_name=influx.bucket, org=influx.org, retention_rules=rules)
+        say(f"made the bucket {influx.bucket}, which keeps points {_for(keep_days or 0)}")
+        return
+    seconds = bucket.retention_rules[0].every_seconds if bucket.retention_rules else 0
+    if keep_days is None or keep_days * DAY_S == seconds:
+        say(f"the bucket {influx.bucket} is there and keeps points {_for(seconds // DAY_S)}")
+        return
+    bucket.retention_rules = rules
+    buckets.update_bucket(bucket)
+    say(f"the bucket {influx.bucket} keeps points {_for(keep_days)} now, and not {_for(seconds // DAY_S)}")
+
+
+def _bucket(influx: Influx) -> Any:
+    """The bucket as 2.x describes it; None where there is none."""
+    try:
+        found = _client(influx).buckets_api().find_buckets(name=influx.bucket, org=influx.org).buckets
+    except ApiException as error:
+        if error.status == 404:
+            return None
+        raise
+    return found[0] if found else None
+
+
+def _client(influx: Influx) -> Any:
+    """The library's client, whose parts for administration have no types."""
+    return influx.client
+
+
+def _prepare_1(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> None:
+    database, _, policy = influx.bucket.partition("/")
+    named = policy or "autogen"
+    if [database] in _rows(influx, "SHOW DATABASES"):
+        say(f"the database {database} is there")
+    else:
+        _rows(influx, f"CREATE DATABASE {_name(database)}")
+        say(f"made the database {database}")
+    policies = {row[0]: row[1] for row in _rows(influx, f"SHOW RETENTION POLICIES ON {_name(database)}")}
+    wanted = f"{keep_days}d" if keep_days else "INF"
+    where = f"{_name(named)} ON {_name(database)} DURATION {wanted}"
+    if named not in policies:
+        _rows(influx, f"CREATE RETENTION POLICY {where} REPLICATION 1")
+        say(f"made the retention policy {named}, which keeps points {_for(keep_days or 0)}")
+    elif keep_days is None or policies[named] == (f"{keep_days * 24}h0m0s" if keep_days else "0s"):
+        say(f"the retention policy {named} is there and keeps points {_shown(policies[named])}")
+    else:
+        _rows(influx, f"ALTER RETENTION POLICY {where}")
+        say(f"the retention policy {named} keeps points {_for(keep_days)} now, and not {_shown(policies[named])}")
+
+
+def _rows(influx: Influx, query: str) -> list[list[Any]]:
+    """The rows of an InfluxQL statement; Refused with what the server says against it."""
+    ask = _client(influx).api_client.call_api
+    answer, *_ = ask("/query", "POST", query_params=[("q", query)], response_type="object")
+    result = answer["results"][0]
+    if "error" in result:
+        raise Refused(f"InfluxDB at {influx.url} refused {query}: {result['error']}")
+    return [row for series in result.get("series", []) for row in series.get("values", [])]
+
+
+def _name(text: str) -> str:
+    return f'"{text}"'
+
+
+def _for(days: int) -> str:
+    return "for ever" if days == 0 else f"for {days} days"
+
+
+def _shown(duration: str) -> str:
+    hours = int(duration.partition("h")[0]) if "h" in duration else 0
+    return _for(hours // 24) if hours % 24 == 0 else f"for {duration}"
