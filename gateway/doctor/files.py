@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from contracts.problems import Problem
 from contracts.seal import signature_fault, statement_sha256
 from gateway.blocks import BlockStore, StoreError
 from gateway.book import Book
-from gateway.doctor.finding import Finding, fault, ok, parted, warning
+from gateway.doctor.finding import Finding, fault, of_problem, ok, parted, warning
 from gateway.health import ailments
 from gateway.journal import Journal, JournalError
 from gateway.keys import KeyFault, open_signer
@@ -19,14 +20,12 @@ from gateway.settings import Settings
 FULL_BYTES: Final = 200 * 1024**2
 NEARLY_FULL_BYTES: Final = 2 * 1024**3
 LAST_BATCHES: Final = 1_000
-_RESTORE: Final = "Restore the data folder from a copy, and keep this one to find out what happened to it"
+RESTORE: Final = "Restore the data folder from a copy, and keep this one to find out what happened to it"
 
 
-def contracts(settings: Settings, book: Book, problems: list[str]) -> Iterator[Finding]:
+def contracts(settings: Settings, book: Book, problems: list[Problem]) -> Iterator[Finding]:
     """Whether contracts are served, and which files are left out."""
-    for problem in problems:
-        said, _, remedy = problem.partition(". ")
-        yield fault("contracts", said, remedy or "`fairmeter check` says more")
+    yield from (of_problem("contracts", problem) for problem in problems)
     if book.contracts:
         versions, devices = len(book.contracts), len(book.devices)
         yield ok("contracts", f"{versions} in {settings.contracts}, with {devices} devices")
@@ -81,7 +80,7 @@ def journal(path: Path) -> Finding:
     except JournalError as error:
         return parted("journal", error)
     if broken:
-        return fault("journal", f"batch {broken.position} was altered: {broken.reason}", _RESTORE)
+        return fault("journal", f"batch {broken.position} was altered: {broken.reason}", RESTORE)
     return ok("journal", f"{tip.position:,} batches, the last {tip.position - after:,} read and as they were written")
 
 
@@ -127,9 +126,9 @@ def _faults_of(data: Path, issued: list[Issued]) -> Iterator[Finding]:
         document = each.document
         name = f"statement {document['number']} of {document['contract']}"
         if statement_sha256(document) != each.sha256:
-            yield fault("ledger", f"{name} was altered", _RESTORE)
+            yield fault("ledger", f"{name} was altered", RESTORE)
         if document["previous_sha256"] != before.get(document["contract"]):
-            yield fault("ledger", f"{name} does not follow the one before it", _RESTORE)
+            yield fault("ledger", f"{name} does not follow the one before it", RESTORE)
         before[document["contract"]] = each.sha256
         folder = data / "statements" / document["contract"] / str(document["number"])
         if not (folder / "statement.json").exists():

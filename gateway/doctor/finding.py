@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from contracts.problems import Problem
+
 Result = Literal["ok", "warning", "fault"]
 
 
@@ -37,3 +39,8 @@ def parted(what: str, error: Exception) -> Finding:
         return fault(what, f"{error.filename}: {error.strerror}", "Let the gateway's user read and write it")
     said, _, remedy = str(error).rpartition("; ")
     return fault(what, said or remedy, remedy if said else "See the log of the gateway")
+
+
+def of_problem(what: str, problem: Problem) -> Finding:
+    """A fault from a problem of a file."""
+    return fault(what, str(problem).removesuffix(f". {problem.remedy}"), problem.remedy)
