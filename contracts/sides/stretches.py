@@ -28,7 +28,9 @@ def overlap(one: Stretches, other: Stretches) -> Stretches:
             place += 1
         at = place
         while at < len(other) and other[at].start < span.end:
-            found.append(span.within(other[at]))
+            piece = other[at]
+            whole = piece.start <= span.start and span.end <= piece.end  # mostly, and no new stretch then
+            found.append(span if whole else span.within(piece))
             at += 1
     return tuple(found)
 

@@ -46,40 +46,47 @@ class Follower:
     _final: tuple[Final, Walk] | None = None
 
     def take(self, touched: Mapping[str, int], position: int) -> bool:
-        """What came up to a journal position: the earliest moment that readings touched, by device, and events.
+        """What came up to a journal position: the earliest moment that readings touched, by device.
 
-        Goes back to where it changes a period; says whether it may change one. Raises ContractFault where a final
-        statement's terms are gone.
+        Goes back to where it changes a period; says whether it changes one.
         """
-        self._position = position
-        moments = self._hear(position)
-        changed = bool(moments) or not self._walks
-        for walk in self._walks:
+        self._position, changed = position, False
+        for place, walk in enumerate(self._walks):
             reached = [moment for device, moment in touched.items() if device in walk.reporters]
-            changed = changed or bool(reached)
-            for moment in (*reached, *moments):
+            if reached:
+                walk.back(min(reached))
+                changed = True
+                if place == 0 and min(reached) < walk.period.span.start:
+                    self._later = None
+        return changed
+
+    def look(self, now_ms: int) -> None:
+        """What was said since, and which periods are final by now; raises ContractFault where a final's terms are gone.
+
+        Goes back to where it changes a period.
+        """
+        known = {} if self._docket is None else {event.id for event in self._docket.events}
+        self._docket = Docket.of(self.closer.store.contract_events(self.contract_id, self._position))
+        said = {event.id: event for event in self._docket.events}
+        moments = [_reaches(event, said) for name, event in said.items() if name not in known]
+        for walk in self._walks:
+            for moment in moments:
                 walk.back(moment)
             walk.hear(self._source(walk.contract.terms))
-        first = self._walks[0] if self._walks else None
-        if first is not None and any(moment < first.period.span.start for moment in touched.values()):
-            self._later = None
-        return changed
+        self._finals = self.closer.finals(self.contract_id)
+        self._begin(now_ms)
 
     def step(self, sender: Sender, now_ms: int) -> bool:
         """Draw at most a day of the open periods; says whether they are drawn up to now."""
-        if not self._begin(now_ms):
-            return True
-        place = 0
-        while True:
-            walk = self._walks[place]
+        if self._later is None:
+            self.look(now_ms)
+        for place, walk in enumerate(self._walks):
             status = "open" if now_ms < walk.period.span.end else "provisional"
             self.written.send(sender, self._frame(walk.contract.terms, walk.period, status))
             if not draw(walk, self._source(walk.contract.terms), self.written, sender, now_ms, status):
                 return False
-            if not self._go_on(place, now_ms):
-                del self._walks[place + 1 :]
-                return True
-            place += 1
+            self._go_on(place, now_ms)
+        return True
 
     def tell(self, sender: Sender) -> None:
         """Send what is said of the contract as a whole: its versions, its events, and its final statements."""
@@ -88,7 +95,7 @@ class Follower:
         if self._docket is not None:
             events = event_points(self.contract_id, self._docket)
             groups += [((f"event {point.tags['id']}", 0), [point]) for point in events]
-        for issued in self._issued():
+        for issued in self.closer.ledger.all(self.contract_id):
             groups += self._statement(issued)
         self.written.send(sender, groups)
 
@@ -115,50 +122,39 @@ class Follower:
     def _source(self, terms: Terms) -> Source:
         return Source(self.closer.store, terms, self._position)
 
-    def _hear(self, position: int) -> list[int]:
-        """Take in events up to a position; gives the moments from which on they can change something."""
-        known = {} if self._docket is None else {event.id: event for event in self._docket.events}
-        docket = Docket.of(self.closer.store.contract_events(self.contract_id, position))
-        said = {event.id: event for event in docket.events}
-        self._docket = docket
-        return [_reaches(event, said) for name, event in said.items() if name not in known]
-
-    def _begin(self, now_ms: int) -> bool:
-        """Have the first period that is not final in its place; False where there is none that has begun."""
-        self._finals = self.closer.finals(self.contract_id)
+    def _begin(self, now_ms: int) -> None:
+        """Have the first period that is not final in its place, if it has begun, with what it begins with."""
         due = self.closer.next_due(self.contract_id)
         if due is None or due[1].span.start > now_ms:
-            self._walks = []
-            return False
+            self._walks, self._later = [], None
+            return
         contract, first = due
         later = self._restated(first)
         opening = self.closer.opening(contract, first, self._position, later)
-        self._walks = [walk for walk in self._walks if walk.period.first >= first.first]
-        if not self._walks or self._walks[0].period != first:
-            self._walks = [Walk(contract, first, opening, self._source(contract.terms))]
-        walk = self._walks[0]
+        walks = [walk for walk in self._walks if walk.period.first >= first.first]
+        if not walks or walks[0].period != first:
+            walks = [Walk(contract, first, opening, self._source(contract.terms))]
         settled = self._source(contract.terms).settled_since(self.closer.newest_cut(self.contract_id))
-        walk.begin(opening, (later.rows, later.entries), settled)
-        return True
+        walks[0].begin(opening, (later.rows, later.entries), settled)
+        self._walks = walks
 
-    def _go_on(self, place: int, now_ms: int) -> bool:
-        """Have the period after this one in its place, if it has begun."""
+    def _go_on(self, place: int, now_ms: int) -> None:
+        """Have the period after this one in its place, if it has begun: it opens with what this one leaves."""
         walk = self._walks[place]
-        following = next_period(walk.contract.terms, walk.period)
-        until = walk.contract.terms.valid.until
+        following, until = next_period(walk.contract.terms, walk.period), walk.contract.terms.valid.until
         closing = walk.closing()
-        if following.span.start > now_ms or closing is None or (until is not None and following.first >= until):
-            return False
+        if closing is None or following.span.start > now_ms or (until is not None and following.first >= until):
+            del self._walks[place + 1 :]
+            return
         contract = self.closer.book.contract_for(self.contract_id, following.first)
         opening = handed_over(closing, walk.contract, contract)
         if place + 1 == len(self._walks):
             self._walks.append(Walk(contract, following, opening, self._source(contract.terms)))
         self._walks[place + 1].begin(opening)
-        return True
 
     def _restated(self, first: Period) -> Restatement:
         """What later data makes of final periods; looked at again where something arrived for one of them."""
-        assert self._docket is not None, "taken before"
+        assert self._docket is not None, "looked at before"
         if self._later is None or self._later[:2] != (first.name, self._docket):
             later = self.closer.restatement(self.contract_id, self._position)
             self._later = (first.name, self._docket, later)
@@ -170,9 +166,6 @@ class Follower:
         place = (f"agreed {terms.version}", period.span.start)
         if place not in self.written:
             yield place, list(agreed_points(terms, period))
-
-    def _issued(self) -> list[Issued]:
-        return self.closer.ledger.all(self.contract_id)
 
     def _statement(self, issued: Issued) -> Iterator[tuple[Place, list[Point]]]:
         contract = self.closer.of_statement(issued.document)

@@ -22,8 +22,9 @@ from gateway.restate import ContractFault
 
 log = structlog.get_logger(__name__)
 
-STEP_S: Final = 1.0  # the time after which a caller is asked to call again
-RESTS: Final = 4  # a contract that took a second to bring up to date is left alone for four
+STEP_S: Final = 0.3  # the time after which a caller that has other work gets the word again
+RESTS: Final = 19  # of twenty seconds, one goes into following the hour under way
+REFRESHED_S: Final = 2.0
 MINUTE_MS: Final = UNIT_MS["min"]
 _NO_LIMIT: Final = 2**31
 
@@ -39,10 +40,11 @@ class ContractSeries:
         self._statements_url = statements_url
         self._fresh = False
         self._followers: dict[str, Follower] | None = None
-        self._waiting = set[str]()  # contracts to bring up to date
+        self._catching_up = set[str]()  # contracts with hours gone by that are not drawn
         self._unfinished = set[str]()  # contracts with final periods that may not be drawn
-        self._spent, self._rested = dict[str, float](), dict[str, float]()
-        self._position, self._minute, self._announced = 0, -1, 0
+        self._changed = set[str]()  # contracts of which only the hour under way has changed, or so it seems
+        self._refreshed = dict[str, float]()
+        self._rested, self._position, self._minute, self._announced = 0.0, 0, -1, 0
 
     def begin_anew(self) -> None:
         """InfluxDB is empty: everything is to be sent."""
@@ -50,11 +52,11 @@ class ContractSeries:
 
     @property
     def behind(self) -> bool:
-        """Is there more to send at once than the last call has sent?"""
-        return self._followers is None or bool(self._ready() or self._unfinished)
+        """Are there hours gone by that are not sent yet? Then it is worth calling again at once."""
+        return self._followers is None or bool(self._catching_up or self._unfinished)
 
-    def bring_up_to_date(self, sender: Sender, now_ms: int) -> bool:
-        """Send what InfluxDB does not have yet or has differently, for about a second; True, and `behind`, for more.
+    def bring_up_to_date(self, sender: Sender, now_ms: int) -> None:
+        """Send what InfluxDB does not have yet or has differently, as far as that goes in a short time.
 
         Raises Unreachable, Refused and StoreError; what was not sent is sent by the next call.
         """
@@ -64,37 +66,45 @@ class ContractSeries:
         if self._followers is None:
             self._followers = self._follow(sender)
         self._take(self._followers, sender, now_ms)
+        for contract_id in sorted(self._catching_up):
+            while contract_id in self._catching_up and time.monotonic() < deadline:
+                self._draw(self._followers[contract_id], sender, now_ms)
         for contract_id in self._ready():
-            self._draw(self._followers[contract_id], sender, now_ms, deadline)
+            began = time.monotonic()
+            self._draw(self._followers[contract_id], sender, now_ms)
+            self._refreshed[contract_id] = time.monotonic()
+            self._rested = time.monotonic() + RESTS * (time.monotonic() - began)
         for contract_id in sorted(self._unfinished):
-            while time.monotonic() < deadline:
+            while contract_id in self._unfinished and time.monotonic() < deadline:
                 if self._tried(contract_id, partial(self._followers[contract_id].step_back, sender)):
                     self._unfinished.discard(contract_id)
-                    break
-        return self.behind
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _forget(self, *, fresh: bool) -> None:
         self._fresh, self._followers = fresh, None
-        for each in (self._waiting, self._unfinished, self._spent, self._rested):
+        for each in (self._catching_up, self._unfinished, self._changed, self._refreshed):
             each.clear()
-        self._position, self._minute, self._announced = 0, -1, 0
+        self._rested, self._position, self._minute, self._announced = 0.0, 0, -1, 0
 
     def _ready(self) -> list[str]:
-        """The contracts that wait and have rested, the longest rested first."""
+        """The contract of which the hour under way is drawn again next, if it is time: the longest not drawn."""
         now = time.monotonic()
-        ready = [each for each in self._waiting if self._rested.get(each, 0.0) <= now]
-        return sorted(ready, key=lambda each: (self._rested.get(each, 0.0), each))
+        if now < self._rested:
+            return []
+        old = [each for each in self._changed if self._refreshed.get(each, 0.0) <= now - REFRESHED_S]
+        return sorted(old, key=lambda each: (self._refreshed.get(each, 0.0), each))[:1]
 
     def _follow(self, sender: Sender) -> dict[str, Follower]:
         """A follower for each contract, which knows what earlier runs of the gateway have drawn."""
         drawn: dict[str, set[str]] = {}
         for row in [] if self._fresh else sender.influx.tables(_DRAWN.format(bucket=quoted(sender.influx.bucket))):
             drawn.setdefault(row["contract"], set()).add(row["period"])
+        ids = self._closer.contract_ids()
+        self._catching_up.update(ids)
         return {
             each: Follower(self._closer, each, Written(each, self._fresh), drawn.get(each, set()), self._statements_url)
-            for each in self._closer.contract_ids()
+            for each in ids
         }
 
     def _take(self, followers: Mapping[str, Follower], sender: Sender, now_ms: int) -> None:
@@ -107,39 +117,36 @@ class ContractSeries:
         touched: dict[str, int] = {}
         for hour, device in () if first else store.touched(self._position, (0, ""), _NO_LIMIT):
             touched[device] = min(touched.get(device, hour * HOUR_MS), hour * HOUR_MS)
+        heard = store.contracts_told_of(self._position)
         for contract_id, follower in followers.items():
-            if self._tried(contract_id, partial(follower.take, touched, position)) or tick:
-                self._waiting.add(contract_id)
+            changed = follower.take(touched, position)
+            if tick or contract_id in heard:
+                self._tried(contract_id, partial(follower.look, now_ms))
+                self._tried(contract_id, partial(follower.tell, sender))
+            if changed or tick or contract_id in heard:
+                self._changed.add(contract_id)
         if tick:
             self._every_minute(followers, sender, now_ms)
             self._unfinished |= set(followers)
         self._position, self._minute = position, minute
 
     def _every_minute(self, followers: Mapping[str, Follower], sender: Sender, now_ms: int) -> None:
-        """What is looked at once a minute: silent devices, what devices announced, and new statements."""
-        store = self._closer.store
-        points = [
-            point
-            for each in followers
-            for point in device_points(store, self._closer.book.versions(each)[-1].terms, now_ms)
-        ]
+        """Once a minute: which devices are silent, and what devices announced."""
+        store, book = self._closer.store, self._closer.book
+        terms = [book.versions(each)[-1].terms for each in followers]
         announced = store.announced(self._announced)
-        sender.send([*points, *(announced_point(event) for event in announced)])
+        silent = [point for each in terms for point in device_points(store, each, now_ms)]
+        sender.send([*silent, *(announced_point(event) for event in announced)])
         self._announced = max([self._announced, *(event.position for event in announced)])
-        for contract_id, follower in followers.items():
-            self._tried(contract_id, partial(follower.tell, sender))
 
-    def _draw(self, follower: Follower, sender: Sender, now_ms: int, deadline: float) -> None:
-        """Draw a contract's open periods until it is time to stop; once it is done, it rests."""
+    def _draw(self, follower: Follower, sender: Sender, now_ms: int) -> None:
+        """Draw some of a contract's open periods, and know whether that was all."""
         contract_id = follower.contract_id
-        while (began := time.monotonic()) < deadline:
-            done = self._tried(contract_id, partial(follower.step, sender, now_ms))
-            now = time.monotonic()
-            self._spent[contract_id] = self._spent.get(contract_id, 0.0) + now - began
-            if done:
-                self._waiting.discard(contract_id)
-                self._rested[contract_id] = now + RESTS * self._spent.pop(contract_id)
-                return
+        if self._tried(contract_id, partial(follower.step, sender, now_ms)):
+            self._catching_up.discard(contract_id)
+            self._changed.discard(contract_id)
+        else:
+            self._catching_up.add(contract_id)
 
     def _tried(self, contract_id: str, work: Callable[[], bool | None]) -> bool:
         """Do it, and say whether it is done; where a contract's files are at fault there is nothing more to do."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from contracts.periods import Period, rfc3339
-from gateway.influx.points import Point, lines
+from gateway.influx.points import Point, line
 from gateway.influx.sending import Sender
 from gateway.influx.timelines import WORDS, Course, changes
 
@@ -37,14 +37,15 @@ class Written:
 
     def send(self, sender: Sender, groups: Iterable[tuple[Place, list[Point]]]) -> None:
         """Send the groups that differ from what was sent before."""
-        digests, points = {}, list[Point]()
+        digests, lines = {}, list[str]()
         for place, group in groups:
-            digest = hash(lines(group))
+            mine = [line(point) for point in group]
+            digest = hash("\n".join(mine))
             if self._digests.get(place) != digest:
                 digests[place] = digest
-                points += group
-        if points:
-            sender.send(points)
+                lines += filter(None, mine)
+        if lines:
+            sender.send_lines(lines)
         self._digests |= digests
 
     def send_timelines(self, sender: Sender, period: Period, now: Iterable[Course]) -> None:
