@@ -25,6 +25,6 @@ ENV PATH=/opt/fairmeter/bin:$PATH \
     FAIRMETER_SETTINGS=/etc/fairmeter/fairmeter.toml
 WORKDIR /data
 USER 10001:10001
-HEALTHCHECK --interval=15s --timeout=10s --start-period=5m --retries=4 CMD ["fairmeter", "health"]
+HEALTHCHECK --interval=20s --timeout=10s --start-period=5m --retries=4 CMD ["fairmeter", "health"]
 ENTRYPOINT ["fairmeter"]
 CMD ["run"]

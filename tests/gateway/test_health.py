@@ -12,6 +12,7 @@ import pytest
 
 from gateway.broker import EmbeddedBroker
 from gateway.clock import now_ms
+from gateway.commands.watching import _data_folder
 from gateway.health import SIGN, SILENT_AFTER_MS, WAITING_AFTER_MS, ailments
 from gateway.message import Message
 from gateway.settings import load_settings
@@ -69,6 +70,24 @@ def asked(data: Path) -> int:
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
+@pytest.mark.parametrize("said", ["option", "variable", "settings", "named settings"])
+def test_the_command_finds_the_folder_as_every_command_does(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Option, variable and settings file name the data folder, in this order, as they do for every other command."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ("fairmeter.toml" if said == "settings" else "other.toml")
+    file.write_text('data = "from-file"\n')
+    if said == "variable":
+        monkeypatch.setenv("FAIRMETER_DATA", "from-variable")
+    if said == "named settings":
+        monkeypatch.setenv("FAIRMETER_SETTINGS", str(file))
+    option = Path("from-option") if said == "option" else None
+    expected = {"option": "from-option", "variable": "from-variable"}.get(said, "from-file")
+    assert (option or _data_folder(None)) == Path(expected)
+    assert load_settings(None, data=option).data == Path(expected)
+
+
 async def test_the_command_follows_a_running_gateway(tmp_path: Path) -> None:
     """`fairmeter health` fails before the broker lets the gateway in, succeeds while it runs, and fails if it hangs."""
     data = tmp_path / "data"
@@ -82,7 +101,7 @@ async def test_the_command_follows_a_running_gateway(tmp_path: Path) -> None:
             [*command, "--settings", str(tmp_path / "fairmeter.toml")], env=environment, stderr=subprocess.DEVNULL
         ) as gateway:
             try:
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + 90
                 while asked(data) != 0:
                     assert gateway.poll() is None
                     assert time.monotonic() < deadline, "it never was well"
