@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from gateway.influx.breaches import WatchSeries
 from gateway.influx.cursor import Cursor, CursorError
 from gateway.influx.feed import Feed, Series
 from gateway.influx.health import Health
@@ -19,7 +20,12 @@ log = structlog.get_logger(__name__)
 def series_of(stores: Stores, cursor: Cursor) -> Sequence[Series]:
     """All that is computed for InfluxDB beside the readings."""
     closer, statements_url = stores.closer, stores.settings.influx.statements_url
-    return [Health(stores, cursor), ContractSeries(closer, statements_url), Rechecks(stores, cursor)]
+    return [
+        Health(stores, cursor),
+        ContractSeries(closer, statements_url),
+        Rechecks(stores, cursor),
+        WatchSeries(stores.watch),
+    ]
 
 
 async def feed(stores: Stores) -> None:
