@@ -1,28 +1,20 @@
 """JSON payloads: readings and status, as interfaces (MQTT) describes them.
 
-A message in which all is as it should be takes the short way, column by column. Anything else takes the careful
-way, set by set, which keeps every reading that can be understood and says why the others cannot. Both give the
-same columns for the same message.
+A message in which all is as it should be takes the short way (`gateway.payloads.plain`). Anything else takes the
+careful way, set by set, which keeps every reading that can be understood and says why the others cannot. Both give
+the same columns for the same message.
 """
 
 from typing import Any, Final
 
 from gateway.message import Kind, Message
-from gateway.payloads.decoded import Column, Decoded, Fault, Refusal, Rejected, Status, Telemetry, Value
+from gateway.payloads.decoded import Column, Decoded, Fault, Refusal, Rejected, Status, Telemetry
 from gateway.payloads.document import TWICE, parse, with_every_key
 from gateway.payloads.event import decode_event
-from gateway.payloads.fields import (
-    EARLIEST_MS,
-    LATEST_MS,
-    channel_fault,
-    text,
-    time_ms,
-    value_fault,
-)
+from gateway.payloads.fields import channel_fault, text, time_ms, value_fault
 from gateway.payloads.layout import Layout, Shape, reshaped
+from gateway.payloads.plain import plain_list, plain_set
 
-_NUMBERS: Final = frozenset({int, float, bool})
-_BOOTS: Final = frozenset({str, type(None)})
 _OURS: Final = 'send {"t": 1767225600000, "v": {"channel": 1.5}}, or a list of such objects'
 
 
@@ -50,71 +42,30 @@ def decode(message: Message, layout: Layout) -> Decoded:
 def _telemetry(message: Message, device: str, shape: Shape | None) -> Decoded:
     document = parse(message.payload)
     if shape is None and not isinstance(document, Fault):
-        quick = (_quick_list if type(document) is list else _quick_set)(document, message.payload.count(b":"))
-        if quick is not None:
-            return Decoded(device, quick)
+        plain = _plain(document, message.payload.count(b":"))
+        if plain is not None:
+            return Decoded(device, plain)
     document = with_every_key(message.payload, document)
     if isinstance(document, Fault):
         return Decoded(device, Rejected(*document))
     return _careful(document, message.arrival_ms, device, shape)
 
 
-def _quick_set(each: Any, colons: int) -> Telemetry | None:
-    """The readings of one faultless set with a time; None for any other."""
-    try:
-        moment, values, boot, seq = each["t"], each["v"], each.get("boot"), each.get("seq")
-        faultless = (
-            type(moment) is int
-            and EARLIEST_MS <= moment < LATEST_MS
-            and len(values) > 0
-            and colons == len(each) + len(values)
-            and (boot is None or (type(boot) is str and text(boot) is boot))
-            and (seq is None or type(seq) is int)
-        )
-        readings = values.items()
-    except (LookupError, TypeError, AttributeError):
-        return None
-    if not faultless:
-        return None
-    times, boots, by_arrival = [moment], [boot], [False]
-    columns: dict[str, Column] = {}
-    for name, value in readings:
-        if type(value) not in _NUMBERS or channel_fault(name):
+def _plain(document: Any, colons: int) -> Telemetry | None:
+    """The readings of a plain message; None for any other."""
+    if type(document) is list:
+        if (listed := plain_list(document, colons)) is None:
             return None
-        columns[name] = Column(times, [value], boots, by_arrival)
-    return Telemetry(columns, [] if seq is None else [seq])
-
-
-def _quick_list(sets: list[Any], colons: int) -> Telemetry | None:
-    """The readings of a faultless list whose sets all have a time and the same channels; None for any other."""
-    try:
-        first = sets[0]["v"]
-        names, count = first.keys(), len(sets)
-        times = [each["t"] for each in sets]
-        values = [each["v"] for each in sets]
-        boots = [each.get("boot") for each in sets]
-        sequence = [each["seq"] for each in sets if "seq" in each]
-    except (LookupError, TypeError, AttributeError):
-        return None
-    if (
-        not first
-        or colons != sum(map(len, sets)) + count * len(first)
-        or not {int}.issuperset(map(type, times))
-        or min(times) < EARLIEST_MS
-        or max(times) >= LATEST_MS
-        or not {int}.issuperset(map(type, sequence))
-        or not _BOOTS.issuperset(map(type, boots))
-        or any(boot is not None and text(boot) is not boot for boot in set(boots))
-        or not all(type(each) is dict and each.keys() == names for each in values)
-    ):
-        return None
-    by_arrival = [False] * count
-    columns: dict[str, Column] = {}
-    for name in names:
-        column: list[Value] = [each[name] for each in values]
-        if channel_fault(name) or not _NUMBERS.issuperset(map(type, column)):
+        times, boots, values, sequence = listed
+    else:
+        if (one := plain_set(document, colons)) is None:
             return None
-        columns[name] = Column(times, column, boots, by_arrival)
+        times, boots, values = [one[0]], [one[1]], {name: [value] for name, value in one[2].items()}
+        sequence = [] if one[3] is None else [one[3]]
+    if any(map(channel_fault, values)):
+        return None
+    by_arrival = [False] * len(times)
+    columns = {name: Column(times, column, boots, by_arrival) for name, column in values.items()}
     return Telemetry(columns, sequence)
 
 

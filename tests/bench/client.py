@@ -47,7 +47,6 @@ class Stopwatch:
 def paho(port: int, watch: Stopwatch) -> None:
     """Receive with paho alone."""
     client = Client(CallbackAPIVersion.VERSION2, client_id="yardstick-paho", clean_session=False, manual_ack=True)
-    client.max_inflight_messages_set(0)
 
     def received(_: Client, __: Any, message: MQTTMessage) -> None:
         client.ack(message.mid, message.qos)

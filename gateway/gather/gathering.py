@@ -5,76 +5,47 @@ arrival, and lateness is judged in the order of the journal (semantics §1). Wha
 counted and listed by its reason: not understood, too large, or of a device or channel that no contract names.
 """
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
+import orjson
 
 from contracts.event_text import Refused
 from contracts.events import Event
 from contracts.periods import rfc3339
-from contracts.readings import NO_BOOT, Clock, Ints, lateness, to_ticks
+from contracts.readings import NO_BOOT, Ints
 from contracts.units import DAY_MS
-from gateway.block_format import ARRIVAL, LATE, MARK, NO_ROWS, TIME, Rows, marks
+from gateway.block_format import ARRIVAL, LATE, MARK, NO_ROWS, TIME, Rows
 from gateway.blocks import BlockStore
 from gateway.book import Book, ChannelRule, Key
+from gateway.gather.piles import (
+    MOST_SERIES,
+    Form,
+    Pile,
+    Reporter,
+    Sets,
+    Source,
+    Stretches,
+    as_arrays,
+    late_of_many,
+    spread,
+)
 from gateway.hearing import Hearing
 from gateway.increment import Counts, DeviceEvent, EventKind, Increment, LastStatus, Rejection, Unassigned, date_of
 from gateway.journal import Batch, Tip
-from gateway.message import Message
+from gateway.message import Kind, Message
 from gateway.payloads import Column, Layout, Refusal, Rejected, Status, Telemetry, decode
+from gateway.payloads.decoded import Fault
 from gateway.payloads.event import rejected_for
+from gateway.payloads.fields import channel_fault
+from gateway.payloads.plain import plain_list, plain_set
 
 _MOST_PARTS: Final = 32  # of one message that are listed one by one when they are not understood
 _EXCERPT_BYTES: Final = 200
 _LONGEST_TEXT: Final = 300
-_SERIES_BITS: Final = 43  # one channel's times, in ms, leave the bits above this one to the number of the channel
-_MOST_SERIES: Final = 1 << 19
-
-
-class _Source(NamedTuple):
-    """A message, and where it stands in the journal."""
-
-    position: int
-    number: int
-    message: Message
-
-
-@dataclass(slots=True)
-class _Sets:
-    """When readings were taken and after which restart, once for all channels of a message that share these lists.
-
-    A stretch is what one message adds: `counts` says how many sets it has, `sources` where it comes from.
-    """
-
-    times: list[int] = field(default_factory=list)
-    boots: list[int] = field(default_factory=list)
-    by_arrival: list[bool] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    sources: list[_Source] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Pile:
-    """Values of the channels that share a rule, in journal order: for each stretch and channel, one for each set."""
-
-    rule: ChannelRule
-    values: list[Any] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    stretches: list[int] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretches:
-    """The same as arrays: `times` and `marks` of each set; the rest of each stretch, `firsts` being its first set."""
-
-    times: Ints
-    marks: Ints
-    counts: Ints
-    firsts: Ints
-    arrivals: Ints
-    positions: Ints
+_MQTT: Final = Kind.MQTT
 
 
 class Gathering:
@@ -86,10 +57,12 @@ class Gathering:
         self._layout = layout
         self.readings = 0
         self.payload_bytes = 0
-        self._sets = _Sets()
-        self._piles: dict[ChannelRule, _Pile] = {}
-        self._places: dict[str, dict[str, tuple[_Pile, int]]] = {}
+        self._sets = Sets()
+        self._piles: dict[ChannelRule, Pile] = {}
+        self._places: dict[str, dict[str, tuple[Pile, int]]] = {}
         self._series: list[Key] = []
+        self._reporters: dict[str, Reporter | None] = {}
+        self._plain: defaultdict[int, int] = defaultdict(int)
         self._boots: dict[str, dict[str | None, int]] = {}
         self._new_boots: list[tuple[str, int, str]] = []
         self._statuses: dict[str, LastStatus | None] = {}
@@ -103,10 +76,96 @@ class Gathering:
 
     def take(self, batch: Batch) -> None:
         """Add the messages of a batch."""
+        position = batch.position
         for number, message in enumerate(batch.messages):
-            self._take_message(_Source(batch.position, number, message))
+            if not self._take_plain(position, number, message):
+                self._take_message(Source(position, number, message))
 
-    def _take_message(self, source: _Source) -> None:
+    # --- the short way ----------------------------------------------------------------------------------------------
+
+    def _take_plain(self, position: int, number: int, message: Message) -> bool:
+        """Take a message of plain readings that are all metered; False, and nothing taken, for any other.
+
+        Nearly every message is one, so this way makes as few objects as it can. The readings are those that
+        `_take_message` would take.
+        """
+        topic, payload, arrival_ms, kind, _, cut = message
+        try:
+            reporter = self._reporters[topic]
+        except KeyError:
+            reporter = self._reporters[topic] = self._reporter(topic)
+        if reporter is None or kind is not _MQTT or cut is not None:
+            return False
+        try:
+            document = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return False
+        take = self._take_plain_list if type(document) is list else self._take_plain_set
+        if not take(reporter, document, payload.count(b":")):
+            return False
+        self._sets.sources.append((position, number, message))
+        self._plain[arrival_ms // DAY_MS] += 1
+        self.payload_bytes += len(payload)
+        return True
+
+    def _take_plain_set(self, reporter: Reporter, document: Any, colons: int) -> bool:
+        if (plain := plain_set(document, colons)) is None:
+            return False
+        moment, boot, values, _ = plain
+        names = tuple(values)
+        form = reporter.forms.get(names) or self._form(reporter, names)
+        if form is None or (place := reporter.boots.get(boot)) is None:
+            return False
+        sets = self._sets
+        form.values += values.values()
+        form.stretches.append(len(sets.counts))
+        sets.times.append(moment)
+        sets.boots.append(place)
+        sets.by_arrival.append(False)
+        sets.counts.append(1)
+        self.readings += len(names)
+        return True
+
+    def _take_plain_list(self, reporter: Reporter, document: Any, colons: int) -> bool:
+        if (plain := plain_list(document, colons)) is None:
+            return False
+        times, boots, columns, _ = plain
+        form = reporter.forms.get(tuple(columns)) or self._form(reporter, tuple(columns))
+        if form is None or not reporter.boots.keys() >= set(boots):
+            return False
+        sets, count = self._sets, len(times)
+        for (pile, owner), column in zip(form.places, columns.values(), strict=True):
+            pile.values += column
+            pile.owners.append(owner)
+            pile.stretches.append(len(sets.counts))
+        sets.times += times
+        sets.boots += [reporter.boots[boot] for boot in boots]
+        sets.by_arrival += [False] * count
+        sets.counts.append(count)
+        self.readings += count * len(columns)
+        return True
+
+    def _reporter(self, topic: str) -> Reporter | None:
+        """The metered device whose telemetry in our own shape comes on a topic, if there is one."""
+        address = self._layout.address(topic)
+        if isinstance(address, Fault) or address[0] != "telemetry" or self._layout.shape is not None:
+            return None
+        device = address[1]
+        return Reporter(device, self._known_boots(device)) if device in self._book.devices else None
+
+    def _form(self, reporter: Reporter, channels: tuple[str, ...]) -> Form | None:
+        """Where plain messages of these channels go; None where one of them is not metered."""
+        device = reporter.device
+        if any(map(channel_fault, channels)) or not all(self._book.channel(device, each) for each in channels):
+            return None
+        known = self._places.setdefault(device, {})
+        found = [known.get(channel) or self._place(device, channel) for channel in channels]
+        form = reporter.forms[channels] = Form([place for place in found if place is not None])
+        return form
+
+    # --- any message ------------------------------------------------------------------------------------------------
+
+    def _take_message(self, source: Source) -> None:
         decoded = decode(source.message, self._layout)
         content, device = decoded.content, decoded.device
         tally = self._tally(source.message.arrival_ms)
@@ -131,7 +190,7 @@ class Gathering:
         else:
             self._take_status(content, device, source)
 
-    def _take_telemetry(self, content: Telemetry, device: str, source: _Source) -> None:
+    def _take_telemetry(self, content: Telemetry, device: str, source: Source) -> None:
         places = self._places.setdefault(device, {})
         last: Column | None = None
         for channel, column in content.columns.items():
@@ -148,7 +207,7 @@ class Gathering:
             pile.stretches.append(len(self._sets.counts) - 1)
             self.readings += len(column.values)
 
-    def _take_sets(self, column: Column, device: str, source: _Source) -> None:
+    def _take_sets(self, column: Column, device: str, source: Source) -> None:
         """Add a stretch of sets; a restart mark not seen before is the device's next, and an event."""
         places = self._known_boots(device)
         try:
@@ -165,12 +224,12 @@ class Gathering:
         sets.counts.append(len(boots))
         sets.sources.append(source)
 
-    def _place(self, device: str, channel: str) -> tuple[_Pile, int] | None:
+    def _place(self, device: str, channel: str) -> tuple[Pile, int] | None:
         """Where the readings of a channel go: a pile, and the channel's number in the increment."""
         rule = self._book.channel(device, channel)
         if rule is None:
             return None
-        pile = self._piles.setdefault(rule, _Pile(rule))
+        pile = self._piles.setdefault(rule, Pile(rule))
         place = self._places[device][channel] = (pile, len(self._series))
         self._series.append((device, channel))
         return place
@@ -181,14 +240,14 @@ class Gathering:
             self._boots[device] = {None: NO_BOOT, **{name: place for place, name in enumerate(names)}}
         return self._boots[device]
 
-    def _new_boot(self, device: str, name: str, time_ms: int, source: _Source) -> None:
+    def _new_boot(self, device: str, name: str, time_ms: int, source: Source) -> None:
         places = self._known_boots(device)
         places[name] = len(places) - 1
         self._new_boots.append((device, places[name], name))
         if places[name] > 0:
             self._happened(device, time_ms, "boot", name, {"boot": name}, source)
 
-    def _take_status(self, status: Status, device: str, source: _Source) -> None:
+    def _take_status(self, status: Status, device: str, source: Source) -> None:
         """A status that repeats what is known is no news, and one older than the last by its own clock never was."""
         if device not in self._statuses:
             self._statuses[device] = self._store.last_status(device)
@@ -216,13 +275,13 @@ class Gathering:
         return event
 
     def _happened(
-        self, device: str, time_ms: int, kind: EventKind, identity: str, details: dict[str, Any], source: _Source
+        self, device: str, time_ms: int, kind: EventKind, identity: str, details: dict[str, Any], source: Source
     ) -> None:
         self._events.append(DeviceEvent(device, time_ms, kind, identity, details, source.position))
 
     # --- what is not metered ----------------------------------------------------------------------------------------
 
-    def _take_refused(self, refused: tuple[Refusal, ...], device: str | None, source: _Source, *, listed: bool) -> None:
+    def _take_refused(self, refused: tuple[Refusal, ...], device: str | None, source: Source, *, listed: bool) -> None:
         """Count the readings lost; list the parts one by one, unless the whole message is listed."""
         tally = self._tally(source.message.arrival_ms)
         for refusal in refused:
@@ -238,7 +297,7 @@ class Gathering:
             more = f"{len(refused) - _MOST_PARTS} more parts of this message were not understood"
             self._rejections.append(_rejection(source, device, "", more, "mend those that are listed first"))
 
-    def _leave_unassigned(self, device: str, channel: str, readings: int, source: _Source) -> None:
+    def _leave_unassigned(self, device: str, channel: str, readings: int, source: Source) -> None:
         arrival_ms = source.message.arrival_ms
         self._tally(arrival_ms)["unassigned"] += readings
         day = arrival_ms // DAY_MS
@@ -258,9 +317,14 @@ class Gathering:
 
     def increment(self, before: Tip, after: Tip) -> Increment:
         """All that was gathered, as one value to be committed."""
-        assert len(self._series) < _MOST_SERIES, "a transaction has fewer readings than this"
+        for day, messages in self._plain.items():
+            self._counts.setdefault(day, Counter()).update(received=messages, decoded=messages)
+        for reporter in filter(None, self._reporters.values()):
+            for form in reporter.forms.values():
+                form.pour()
+        assert len(self._series) < MOST_SERIES, "a transaction has fewer readings than this"
         newest = np.array([self._store.newest_ms(*key) for key in self._series], np.int64)
-        stretches = _settled(self._sets)
+        stretches = as_arrays(self._sets)
         settled = [self._settle(pile, stretches, newest) for pile in self._piles.values()]
         return Increment(
             before,
@@ -279,21 +343,13 @@ class Gathering:
             {date_of(day): Counts(**tally) for day, tally in self._counts.items()},
         )
 
-    def _settle(self, pile: _Pile, stretches: _Stretches, newest: Ints) -> tuple[Ints, Rows]:
+    def _settle(self, pile: Pile, stretches: Stretches, newest: Ints) -> tuple[Ints, Rows]:
         """The readings of a pile as rows, and the channel of each; `newest` is moved on."""
-        ticks, too_large = to_ticks(pile.values, pile.rule.resolution)
-        mine = np.array(pile.stretches, np.int64)
-        counts = stretches.counts[mine]
-        stretch = np.repeat(mine, counts)
-        owners = np.repeat(np.array(pile.owners, np.int64), counts)
-        # The sets of a stretch stand together; this run of values begins where `within` is the stretch's first.
-        within = np.arange(len(stretch)) + np.repeat(stretches.firsts[mine] - np.cumsum(counts) + counts, counts)
-        times, arrivals, positions = stretches.times[within], stretches.arrivals[stretch], stretches.positions[stretch]
-        rows = np.stack([times, ticks, arrivals, positions, stretches.marks[within]])
+        owners, rows, too_large, stretch = spread(pile, stretches)
         if too_large.any():
             for place in np.flatnonzero(too_large).tolist():
-                source = self._sets.sources[stretch[place]]
-                self._refuse_large(source, int(times[place]), owners[place], pile.rule)
+                source = Source(*self._sets.sources[stretch[place]])
+                self._refuse_large(source, int(rows[TIME, place]), owners[place], pile.rule)
             rows, owners = rows[:, ~too_large], owners[~too_large]
         rows[MARK] |= late_of_many(owners, rows, newest, pile.rule.clock) * LATE
         seen = ~pile.rule.clock.refuses(rows[TIME], rows[ARRIVAL])
@@ -303,7 +359,7 @@ class Gathering:
             self._counts[day]["stored"] += readings
         return owners, rows
 
-    def _refuse_large(self, source: _Source, time_ms: int, owner: int, rule: ChannelRule) -> None:
+    def _refuse_large(self, source: Source, time_ms: int, owner: int, rule: ChannelRule) -> None:
         device, channel = self._series[owner]
         self._refused[device, channel, time_ms, source.position] += 1
         self._tally(source.message.arrival_ms)["refused"] += 1
@@ -317,42 +373,13 @@ class Gathering:
         return sorted(self._rejections + large, key=lambda each: (each.position, each.number))
 
 
-def _settled(sets: _Sets) -> _Stretches:
-    boots, by_arrival = np.array(sets.boots, np.int64), np.array(sets.by_arrival, np.bool_)
-    counts = np.array(sets.counts, np.int64)
-    return _Stretches(
-        np.array(sets.times, np.int64),
-        marks(boots, by_arrival),
-        counts,
-        np.cumsum(counts) - counts,
-        np.array([source.message.arrival_ms for source in sets.sources], np.int64),
-        np.array([source.position for source in sets.sources], np.int64),
-    )
-
-
-def late_of_many(owners: Ints, rows: Rows, newest: Ints, clock: Clock) -> Ints:
-    """`contracts.readings.lateness` for the readings of many channels at once.
-
-    Each channel gets a stretch of its own on one long axis of time, which begins with the newest already seen of it;
-    readings are given in order of arrival within each channel.
-    """
-    every = np.concatenate([np.arange(len(newest)), owners])
-    order = np.argsort(every, kind="stable")
-    shift = every[order] << _SERIES_BITS
-    times = np.concatenate([newest, rows[TIME]])[order] + shift
-    arrivals = np.concatenate([newest, rows[ARRIVAL]])[order] + shift
-    late = np.empty(len(every), np.int64)
-    late[order] = lateness(times, arrivals, clock)
-    return late[len(newest) :]
-
-
 def _readings_in(content: Telemetry | Status) -> int:
     if not isinstance(content, Telemetry):
         return 0
     return sum(len(column.values) for column in content.columns.values())
 
 
-def _rejection(source: _Source, device: str | None, part: str, reason: str, remedy: str) -> Rejection:
+def _rejection(source: Source, device: str | None, part: str, reason: str, remedy: str) -> Rejection:
     message = source.message
     excerpt = message.payload[:_EXCERPT_BYTES].decode("utf-8", "replace")
     texts = (_printable(text) for text in (part, reason, remedy, excerpt))
