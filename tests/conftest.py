@@ -5,6 +5,7 @@ recordings and of Grafana's description where the folder that holds them is not 
 """
 
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,14 @@ def pytest_make_collect_report(
     report = yield
     fail_if_skipped(report)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was left out, and for want of what, stands last, where it is not overlooked."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"left out: {count} {'tests' if count > 1 else 'test'}; {reason}")
 
 
 def fail_if_skipped(report: Any) -> None:
