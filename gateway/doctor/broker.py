@@ -24,7 +24,7 @@ from gateway.link import Connection
 MESSAGES: Final = 1_200  # more than the thousand that Mosquitto keeps for a client by default
 USUAL_IN_FLIGHT: Final = 20  # what Mosquitto sends by default before the first is acknowledged
 _WITHIN_S: Final = 20.0
-_QUIET_S: Final = 1.0
+_QUIET_S: Final = 2.5
 _SETTINGS: Final = "In Mosquitto: `max_queued_messages 1000000`, `max_inflight_messages 1000`, `autosave_interval 30`"
 
 
@@ -49,7 +49,7 @@ def broker(connection: Connection) -> Iterator[Finding]:
                 said = f"we may not hear {', '.join(refused)}"
                 yield fault("broker topics", said, "Allow it in the broker's access list")
             else:
-                yield ok("broker topics", f"we may hear {', '.join(connection.topics)}")
+                yield ok("broker topics", f"it takes our subscription to {', '.join(connection.topics)}")
             yield from _limits(connection, sender, name)
     except _NotOurs:
         said = f"{place} makes the client id of the user name, so this would be the gateway's own session"
@@ -146,26 +146,24 @@ class _Probe:
 
     def receive(self, most: int) -> int:
         """How many messages come while none is acknowledged, until no more do."""
-        self._until_quiet(most)
-        return len(self._waiting)
-
-    def receive_the_rest(self, most: int) -> int:
-        """How many come in all, each acknowledged."""
-        taken = 0
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            taken += len(batch)
-            for message in batch:
-                self._client.ack(message.mid, message.qos)
-            self._until_quiet(most - taken)
-        return taken
-
-    def _until_quiet(self, most: int) -> None:
-        heard, since = -1, time.monotonic()
+        heard, since = 0, time.monotonic()
         while len(self._waiting) < most and time.monotonic() - since < _QUIET_S:
             self._client.loop(0.05)
-            if len(self._waiting) != heard:
+            if len(self._waiting) > heard:
                 heard, since = len(self._waiting), time.monotonic()
+        return heard
+
+    def receive_the_rest(self, most: int) -> int:
+        """How many come in all, each acknowledged as it comes."""
+        taken, since = 0, time.monotonic()
+        while taken < most and time.monotonic() - since < _QUIET_S:
+            for message in self._waiting:
+                self._client.ack(message.mid, message.qos)
+            if self._waiting:
+                taken, since = taken + len(self._waiting), time.monotonic()
+                self._waiting.clear()
+            self._client.loop(0.05)
+        return taken
 
     def _connect(self) -> bool:
         connected: list[tuple[bool, Any]] = []
