@@ -1,7 +1,9 @@
 """`fairmeter demo` as a newcomer runs it: a month in seconds, four statements that verify, and nothing left behind."""
 
+import asyncio
 import json
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +12,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 
+from contracts.periods import rfc3339
 from device_sim import truth
+from device_sim.machines import channels, observe
 from device_sim.scenario import shipped
+from gateway.broker import EmbeddedBroker
 from gateway.commands.statements import verify_files
 from tests.end_to_end import independent
 from tests.end_to_end.processes import PROC, Watched, named_in_a_command, watched
@@ -191,3 +197,25 @@ def test_the_demo_goes_on_live_until_it_is_interrupted(tmp_path: Path) -> None:
         assert any("--live" in command for command in run.commands.values())
         assert run.left_behind() == {}
         assert named_in_a_command(str(data)) == {}
+
+
+async def test_a_simulator_goes_on_where_the_demo_ended(month: Month, tmp_path: Path) -> None:
+    """`simulate --after` says what the fleet does from the end of the demo's month on, as it would have by itself."""
+    start, end = month.span
+    heard: list[dict[str, Any]] = []
+    async with EmbeddedBroker(tmp_path / "broker") as broker:
+        address = f"mqtt://127.0.0.1:{broker.port}"
+        words = ["demo", "--broker", address, "--after", str(month.data), "--until", rfc3339(end + 4 * MINUTE_MS)]
+        async with aiomqtt.Client("127.0.0.1", broker.port) as listener:
+            await listener.subscribe("telemetry/van-01", qos=1)
+            process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", "simulate", *words)
+            async with asyncio.timeout(60):
+                message = await anext(aiter(listener.messages))
+            heard = json.loads(bytes(message.payload))
+            assert await process.wait() == 0
+    assert [reading["t"] for reading in heard] == [end, end + 2 * MINUTE_MS]
+    # Its registers stand where a breakdown of the demo's month has left them.
+    van = shipped("demo").machine("van-01", start)
+    ticks = Fraction(str(heard[0]["v"]["odometer"])) / Fraction(1, channels("van")["odometer"].per_unit)
+    assert ticks == observe(van, end)["odometer"]
+    assert ticks != observe(shipped("demo").machine("van-01", end), end)["odometer"]
