@@ -105,14 +105,14 @@ class Follower:
             left = [each for each in self._finals if each.period.name not in self.drawn]
             if not left:
                 return True
-            self._final = (left[-1], self._final_walk(left[-1]))
+            self.drawn.add(left[-1].period.name)  # also where that fails: its files will not mend by themselves
+            self._final = (left[-1], final_walk(self.closer, left[-1]))
         final, walk = self._final
         terms, end = final.contract.terms, final.period.span.end
         self.written.send(sender, self._frame(terms, final.period, "final"))
         source = Source(self.closer.store, terms, final.issued.document["input"]["batch"])
         if draw(walk, source, self.written, sender, end, "final"):
             sender.send([drawn_point(terms, final.period)])
-            self.drawn.add(final.period.name)
             self.written.forget(final.period.name)
             self._final = None
         return False
@@ -174,14 +174,16 @@ class Follower:
         if period.name == CLOSING:
             yield ("period", period.span.start), [period_point(contract.terms, period, "final")]
 
-    def _final_walk(self, final: Final) -> Walk:
-        document, contract = final.issued.document, final.contract
-        file = self.closer.folder(document) / "evidence" / "opening.json"
-        opening = read_state(contract.terms, json.loads(file.read_bytes()))
-        source = Source(self.closer.store, contract.terms, document["input"]["batch"])
-        walk = Walk(contract, final.period, opening, source)
-        walk.begin(opening, (document["adjustments"], document["restated"]), source.settled_since(final.cut_before))
-        return walk
+
+def final_walk(closer: Closer, final: Final) -> Walk:
+    """A final period to be walked as its statement was computed; its own files say what it opened with."""
+    document, contract = final.issued.document, final.contract
+    file = closer.folder(document) / "evidence" / "opening.json"
+    opening = read_state(contract.terms, json.loads(file.read_bytes()))
+    source = Source(closer.store, contract.terms, document["input"]["batch"])
+    walk = Walk(contract, final.period, opening, source)
+    walk.begin(opening, (document["adjustments"], document["restated"]), source.settled_since(final.cut_before))
+    return walk
 
 
 def drawn_point(terms: Terms, period: Period) -> Point:

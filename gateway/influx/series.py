@@ -38,7 +38,7 @@ class ContractSeries:
     def __init__(self, closer: Closer, statements_url: str | None = None) -> None:
         self._closer = closer
         self._statements_url = statements_url
-        self._fresh = False
+        self._again = False
         self._followers: dict[str, Follower] | None = None
         self._catching_up = set[str]()  # contracts with hours gone by that are not drawn
         self._unfinished = set[str]()  # contracts with final periods that may not be drawn
@@ -47,22 +47,23 @@ class ContractSeries:
         self._rested, self._position, self._minute, self._announced = 0.0, 0, -1, 0
 
     def begin_anew(self) -> None:
-        """InfluxDB is empty: everything is to be sent."""
-        self._forget(fresh=True)
+        """Everything is to be sent, whatever InfluxDB holds."""
+        self._forget(again=True)
 
     @property
     def behind(self) -> bool:
-        """Are there hours gone by that are not sent yet? Then it is worth calling again at once."""
+        """Are there hours gone by that are not sent yet?"""
         return self._followers is None or bool(self._catching_up or self._unfinished)
 
-    def bring_up_to_date(self, sender: Sender, now_ms: int) -> None:
+    def bring_up_to_date(self, sender: Sender, now_ms: int) -> bool:
         """Send what InfluxDB does not have yet or has differently, as far as that goes in a short time.
 
-        Raises Unreachable, Refused and StoreError; what was not sent is sent by the next call.
+        True where hours gone by are not sent yet: then it is worth calling again at once. Raises Unreachable, Refused
+        and StoreError; what was not sent is sent by the next call.
         """
         deadline = time.monotonic() + STEP_S
         if self._closer.store.cursor().position < self._position:  # it is being made again from the journal
-            self._forget(fresh=False)
+            self._forget(again=True)
         if self._followers is None:
             self._followers = self._follow(sender)
         self._take(self._followers, sender, now_ms)
@@ -78,11 +79,12 @@ class ContractSeries:
             while contract_id in self._unfinished and time.monotonic() < deadline:
                 if self._tried(contract_id, partial(self._followers[contract_id].step_back, sender)):
                     self._unfinished.discard(contract_id)
+        return self.behind
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _forget(self, *, fresh: bool) -> None:
-        self._fresh, self._followers = fresh, None
+    def _forget(self, *, again: bool) -> None:
+        self._again, self._followers = again, None
         for each in (self._catching_up, self._unfinished, self._changed, self._refreshed):
             each.clear()
         self._rested, self._position, self._minute, self._announced = 0.0, 0, -1, 0
@@ -98,12 +100,12 @@ class ContractSeries:
     def _follow(self, sender: Sender) -> dict[str, Follower]:
         """A follower for each contract, which knows what earlier runs of the gateway have drawn."""
         drawn: dict[str, set[str]] = {}
-        for row in [] if self._fresh else sender.influx.tables(_DRAWN.format(bucket=quoted(sender.influx.bucket))):
+        for row in [] if self._again else sender.influx.tables(_DRAWN.format(bucket=quoted(sender.influx.bucket))):
             drawn.setdefault(row["contract"], set()).add(row["period"])
         ids = self._closer.contract_ids()
         self._catching_up.update(ids)
         return {
-            each: Follower(self._closer, each, Written(each, self._fresh), drawn.get(each, set()), self._statements_url)
+            each: Follower(self._closer, each, Written(each), drawn.get(each, set()), self._statements_url)
             for each in ids
         }
 

@@ -24,11 +24,10 @@ _TIMELINES: Final = """from(bucket: "{bucket}")
 class Written:
     """Digests of what was sent, group by group of points, and the timelines as they stand in InfluxDB.
 
-    `fresh` says that the bucket was empty when this began, so that there is nothing to ask back.
+    Digests begin with the gateway; timelines are asked back from InfluxDB, for a change once written stays there.
     """
 
     contract: str
-    fresh: bool = False
     _digests: dict[Place, int] = field(default_factory=dict)
     _courses: dict[str, dict[SeriesName, Course]] = field(default_factory=dict)
 
@@ -51,7 +50,7 @@ class Written:
     def send_timelines(self, sender: Sender, period: Period, now: Iterable[Course]) -> None:
         """Send the changes of timelines that InfluxDB does not have, or has differently."""
         if period.name not in self._courses:
-            self._courses[period.name] = {} if self.fresh else self._asked_back(sender, period)
+            self._courses[period.name] = self._asked_back(sender, period)
         known, points = self._courses[period.name], list[Point]()
         written = {}
         for course in now:
