@@ -42,7 +42,8 @@ BACKLOG_WITHIN_S: Final = 60.0
 BACKLOG_SILENCE_S: Final = 2.0
 ALL_EVERY_S: Final = 5.0
 LOOK_EVERY_S: Final = 0.3
-RESTS: Final = 2  # of the watch, so many times as long as it looked: the processor is there for receiving first
+RESTS: Final = 4  # of the watch, so many times as long as it looked: the processor is there for receiving first
+FLOOD_MESSAGES: Final = 1_000  # projected in one step: so much at once waits for the next look at all
 FEEDBACK_EVERY_MS: Final = 1_000
 FEEDING_AGAIN_S: Final = 30.0
 
@@ -172,7 +173,8 @@ class Gateway:
         if progress is None:
             return False
         self._on_progress(progress)
-        self._projected.set()
+        if progress.messages < FLOOD_MESSAGES:
+            self._projected.set()
         for rejection in progress.rejections:
             self._answer(rejection)
         return True
