@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -13,9 +13,9 @@ from contracts.event_text import event_of
 from contracts.events import Event
 from contracts.judging import Key
 from contracts.periods import Period, Span, rfc3339
-from contracts.readings import NO_BOOT, Series, to_ticks
+from contracts.readings import NO_BOOT, Ints, Series, to_ticks
 from contracts.sides.told import MeterId
-from gateway.influx.columns import ReadBackFault, columns
+from gateway.influx.columns import Floats, ReadBackFault, columns
 from gateway.influx.server import Influx
 
 BOOT: Final = "boot#"
@@ -29,6 +29,7 @@ class ReadBack:
     """One bucket, read by the contract's own words."""
 
     influx: Influx
+    _marks: dict[tuple[str, Span], tuple[Ints, Floats]] = field(default_factory=dict)
 
     def contract(self, contract_id: str, version: int) -> Contract:
         """The terms in force; ReadBackFault where they are not there or no longer what was written."""
@@ -63,30 +64,42 @@ class ReadBack:
         )
 
     def series(self, contract: Contract, key: Key, span: Span) -> Series:
-        """The accepted readings of a channel, in ticks; ReadBackFault where something else stands among them."""
+        """The accepted readings of a channel, in ticks, with the places of their restart marks.
+
+        ReadBackFault where something else stands among them.
+        """
         device, channel = key
         times, values = self._field(device, channel, span)
         ticks, refused = to_ticks(values, contract.terms.channels[channel].resolution)
         if refused.any():
             raise ReadBackFault(f"{channel} of {device} has values that no reading can have; {_REMEDY}")
-        marked, places = self._field(device, BOOT, span)
+        marked, places = self._restarts(device, span)
         boots = np.full(len(times), NO_BOOT, np.int64)
         if len(marked):
             found = np.minimum(np.searchsorted(marked, times), len(marked) - 1)
             boots = np.where(marked[found] == times, places[found].astype(np.int64), NO_BOOT)
-        names = tuple(str(place) for place in range(int(boots.max(initial=NO_BOOT)) + 1))
-        return Series(times, ticks, boots, names)
+        return Series(times, ticks, boots)
 
-    def _field(self, device: str, field: str, span: Span) -> tuple[Any, Any]:
+    def _restarts(self, device: str, span: Span) -> tuple[Ints, Floats]:
+        """The restart marks of a device, the same for all its channels: the last that were asked for are kept."""
+        if (device, span) not in self._marks:
+            self._marks.clear()
+            self._marks[device, span] = self._field(device, BOOT, span)
+        return self._marks[device, span]
+
+    def _field(self, device: str, field: str, span: Span) -> tuple[Ints, Floats]:
         parts = []
         for start in range(span.start, span.end, _STRETCH_MS):
+            stop = min(start + _STRETCH_MS, span.end)
             flux = _flux(
                 self.influx.bucket,
                 "telemetry",
                 {"device": device, "_field": field},
-                f"range(start: {rfc3339(start)}, stop: {rfc3339(min(start + _STRETCH_MS, span.end))})",
+                f"range(start: {rfc3339(start)}, stop: {rfc3339(stop)})",
             )
-            parts.append(columns(self.influx.query(f'{flux} |> keep(columns: ["_time", "_value"])', bare=True)))
+            times, values = columns(self.influx.query(f'{flux} |> keep(columns: ["_time", "_value"])', bare=True))
+            inside = (times >= start) & (times < stop)  # 1.8 also gives what stands at the stop
+            parts.append((times[inside], values[inside]))
         times, values = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
         order = np.argsort(times, kind="stable")  # InfluxDB promises no order where series are put together
         return times[order], values[order]

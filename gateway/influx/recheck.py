@@ -130,27 +130,25 @@ def _opening(stores: Stores, contract: Contract, final: dict[str, Any]) -> State
 def _as_of(found: Series, then: Series, now: Series) -> Series:
     """The readings as they stood when the statement was cut: later arrivals out, later decisions taken back.
 
-    Only the moments of which the block store itself says that something changed since are touched.
+    Only the moments of which the block store itself says that something changed since are touched. InfluxDB holds the
+    places of restart marks; their names are the block store's.
     """
     changed = _differing(then, now)
-    if not len(changed):
-        return found
     kept, back = ~np.isin(found.times, changed), np.isin(then.times, changed)
     times = np.concatenate([found.times[kept], then.times[back]])
     order = np.argsort(times, kind="stable")
     ticks = np.concatenate([found.ticks[kept], then.ticks[back]])[order]
     boots = np.concatenate([found.boots[kept], then.boots[back]])[order]
-    names = max((found.boot_names, then.boot_names), key=len)
-    return Series(times[order], ticks, boots, names)
+    return Series(times[order], ticks, boots, now.boot_names)
 
 
 def _differing(one: Series, other: Series) -> Ints:
     """The moments at which two series differ, in order."""
     if np.array_equal(one.times, other.times) and np.array_equal(one.ticks, other.ticks):
         return np.empty(0, np.int64)
-    pairs = [np.stack([each.times, each.ticks], axis=1) for each in (one, other)]
-    rows, counts = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
-    moments: Ints = np.unique(rows[counts == 1, 0])
+    common, first, second = np.intersect1d(one.times, other.times, return_indices=True)
+    changed = common[one.ticks[first] != other.ticks[second]]
+    moments: Ints = np.unique(np.concatenate([np.setxor1d(one.times, other.times), changed]))
     return moments
 
 
