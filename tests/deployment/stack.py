@@ -29,7 +29,7 @@ def services() -> dict[str, dict[str, Any]]:
 def mounted(service: str, target: str) -> Path:
     """The file of the repository that a container sees at a path."""
     for volume in services()[service]["volumes"]:
-        source, _, rest = volume.partition(":")
+        source, _, rest = str(volume).partition(":")
         if rest == f"{target}:ro":
             return ROOT / source
     raise AssertionError(f"{service} mounts nothing at {target}")
@@ -37,9 +37,9 @@ def mounted(service: str, target: str) -> Path:
 
 def secret_files(service: str, secrets: Path) -> dict[str, Path]:
     """The secrets of a service: the name each has in `/run/secrets`, and its file in a folder that was made."""
-    files = {name: Path(each["file"]).name for name, each in compose()["secrets"].items()}
+    files = {name: secrets / Path(each["file"]).name for name, each in compose()["secrets"].items()}
     named = [each if isinstance(each, dict) else {"source": each} for each in services()[service]["secrets"]]
-    return {each.get("target", each["source"]): secrets / files[each["source"]] for each in named}
+    return {str(each.get("target", each["source"])): files[each["source"]] for each in named}
 
 
 def make_secrets(folder: Path, **options: str) -> subprocess.CompletedProcess[str]:

@@ -60,7 +60,7 @@ def restore(data: Path, name: str) -> Path | None:
     """A file of the backup, restored by the command that the documentation gives; None where there is none yet."""
     file, environment = configured(data)
     restored = data.parent / f"restored-{time.monotonic_ns()}-{name}"
-    command = [LITESTREAM, "restore", "-config", file, "-o", restored, data / name]
+    command = [str(each) for each in (LITESTREAM, "restore", "-config", file, "-o", restored, data / name)]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if "no matching backup files" in ran.stderr:
         return None

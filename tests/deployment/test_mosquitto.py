@@ -13,8 +13,8 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from paho.mqtt.client import CallbackAPIVersion
 from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.journal import Journal
 from gateway.link import Connection
@@ -52,10 +52,10 @@ def topics(journal: Journal) -> list[str]:
     return [message.topic for batch in journal.read() for message in batch.messages]
 
 
-def device(broker: StackBroker, name: str, **options: Any) -> aiomqtt.Client:
+def device(broker: StackBroker, name: str, **given: Any) -> aiomqtt.Client:
     """A device as it connects from outside: encrypted, with its own password, trusting our authority."""
     context = ssl.create_default_context(cafile=broker.secrets / "ca.crt")
-    options = {"username": name, "password": broker.password(name), "tls_context": context} | options
+    options: dict[str, Any] = {"username": name, "password": broker.password(name), "tls_context": context, **given}
     return aiomqtt.Client("localhost", broker.outside, **options)
 
 
