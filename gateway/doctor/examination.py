@@ -18,8 +18,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     data, influx_url, grafana_url = settings.data, settings.influx.url, settings.grafana.url
     yield from files.contracts(settings, book, problems)
     yield files.disk(data)
-    servers = {"InfluxDB": f"{influx_url}/ping" if influx_url else None, "Grafana": grafana_url}
-    yield from clock(data, {name: url for name, url in servers.items() if url}, now_ms)
+    servers = {"InfluxDB": (influx_url, "ping"), "Grafana": (grafana_url, "api/health")}
+    asked = {name: f"{url.rstrip('/')}/{path}" for name, (url, path) in servers.items() if url}
+    yield from clock(data, asked, now_ms)
     try:
         connection = settings.connection()
     except OSError as error:

@@ -34,11 +34,11 @@ def fault(what: str, said: str, remedy: str) -> Finding:
 
 
 def parted(what: str, error: Exception) -> Finding:
-    """A fault from an error that says what is wrong and, after its last semicolon, what to do."""
+    """A fault from an error that says what is wrong and, after a semicolon, what to do."""
     if isinstance(error, OSError):
         return fault(what, f"{error.filename}: {error.strerror}", "Let the gateway's user read and write it")
-    said, _, remedy = str(error).rpartition("; ")
-    return fault(what, said or remedy, remedy if said else "See the log of the gateway")
+    said, _, remedy = str(error).partition("; ")
+    return fault(what, said, remedy or "See the log of the gateway")
 
 
 def of_problem(what: str, problem: Problem) -> Finding:
