@@ -37,7 +37,7 @@ customer: {name: B}
 currency: EUR
 timezone: UTC
 valid: {from: FROM}
-period: year
+period: month
 corrections: 3650d
 data: {max_hold: 120s}
 devices: [DEVICES]
@@ -220,7 +220,7 @@ async def whole(port: int, folder: Path, count: int, sets: int, report_every: in
 
 async def compare(count: int, folder: Path) -> None:
     """Clients and gateway one after the other on the same broker, for single sets and for arrays."""
-    few = max(1, count // 10)
+    few = max(1, count // 5)
     async with broker(folder) as port:
         paho, link = [await client(kind, port, count) for kind in ("paho", "link")]
         singles = await whole(port, folder / "single", count, 1)
@@ -242,7 +242,7 @@ async def memory(count: int, folder: Path) -> None:
 def main(arguments: list[str]) -> None:
     """Measure in a folder that is removed again."""
     long = arguments[:1] == ["memory"]
-    default = 1_000_000 if long else 50_000
+    default = 1_000_000 if long else 100_000
     count = next((int(each) for each in arguments if each.isdecimal()), default)
     with tempfile.TemporaryDirectory() as name:
         asyncio.run((memory if long else compare)(count, Path(name)))
