@@ -1,7 +1,9 @@
 """The watch as it runs: what was said is kept over a restart, and reaches whoever listens within a second."""
 
 import asyncio
+import contextlib
 import json
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +16,15 @@ import pytest
 from contracts.periods import local_date
 from gateway.broker import EmbeddedBroker
 from gateway.clock import now_ms
+from gateway.close import NotDue
 from gateway.service import Gateway, running
 from gateway.settings import load_settings
 from gateway.stores import Stores
 from gateway.view import LiveView
 from gateway.watch import Breach
 from gateway.watching.lookout import Lookout
-from tests.contracts.samples import contract_text
+from tests.contracts.samples import MINUTE, contract_text
+from tests.gateway.history import DAY_MS, DAYS, HOUR_MS, START_MS, TERMS, random_messages
 from tests.gateway.living import CHANNELS, at
 from tests.gateway.site import telemetry
 
@@ -42,16 +46,26 @@ def opened(folder: Path, text: str) -> Iterator[Stores]:
 def report(stores: Stores, moment: str, **values: float) -> None:
     """A machine reports values, which are projected."""
     stores.journal.append((telemetry({"t": at(moment), "v": values}, at(moment) + 50, "m1"),))
-    while stores.projector().project_next():
+    project(stores)
+
+
+def project(stores: Stores) -> None:
+    """Project all there is."""
+    projector = stores.projector()
+    while projector.project_next():
         pass
 
 
+def letters(stores: Stores) -> list[dict[str, Any]]:
+    """What is to be said; it is taken out of the outbox."""
+    found = stores.watch.outbox(10_000)
+    stores.watch.sent(found[-1][0] if found else 0)
+    return [json.loads(payload) for _, _, payload in found]
+
+
 def said(stores: Stores) -> list[tuple[str, bool]]:
-    """What the outbox has of breaches, as (event, provisional); all of it is taken out."""
-    letters = stores.watch.outbox()
-    stores.watch.sent(letters[-1][0] if letters else 0)
-    told = [json.loads(payload) for _, _, payload in letters]
-    return [(each["event"], each["provisional"]) for each in told if each["event"] != "warning"]
+    """What is to be said of breaches, as (event, provisional)."""
+    return [(told["event"], told["provisional"]) for told in letters(stores) if told["event"] != "warning"]
 
 
 def test_a_restart_says_nothing_twice_and_closes_what_ended_meanwhile(tmp_path: Path) -> None:
@@ -186,3 +200,54 @@ def test_a_record_that_is_removed_begins_anew(tmp_path: Path, removed: bool) -> 
     with opened(tmp_path, text) as stores:
         Lookout(stores, LiveView(stores)).look(at("01-02T09:20"), reached_only=False)
         assert said(stores) == ([("opened", True)] if removed else [])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_arrives_whenever_the_last_word_is_what_the_final_statements_say(seed: int, tmp_path: Path) -> None:
+    """Through late readings, events, periods and restarts, listeners end up knowing each breach of each statement."""
+    chance = random.Random(seed)
+    waiting = random_messages(seed)
+    heard: dict[str, dict[str, Any]] = {}
+    moment = START_MS
+    while moment < START_MS + (DAYS + 5) * DAY_MS:
+        with opened(tmp_path, TERMS) as stores:
+            watch = Lookout(stores, LiveView(stores))
+            for _ in range(chance.randrange(1, 60)):
+                moment += chance.choice([MINUTE, 4 * HOUR_MS, 9 * HOUR_MS])
+                due = [message for message in waiting if message.arrival_ms <= moment]
+                del waiting[: len(due)]
+                if due:
+                    stores.journal.append(tuple(due))
+                    project(stores)
+                watch.look(moment, reached_only=chance.random() < 0.7)
+                close_due(stores, moment)
+            heard |= {told["id"]: told for told in letters(stores)}
+    with opened(tmp_path, TERMS) as stores:
+        Lookout(stores, LiveView(stores)).look(moment, reached_only=False)
+        heard |= {told["id"]: told for told in letters(stores)}
+        documents = [issued.document for issued in stores.ledger.all()]
+    assert len(documents) >= DAYS
+    said = {
+        (told["period"], told["promise"], told["device"], told["start"], told["end"])
+        for told in heard.values()
+        if told["event"] == "closed"
+    }
+    assert said == {place for document in documents for place in broken(document)}
+    assert len(said) > 5
+    assert not [told for told in heard.values() if told["event"] == "opened"]
+
+
+def broken(document: dict[str, Any]) -> Iterator[tuple[str, str, str | None, str, str]]:
+    """Every stretch of a statement in which a promise was not kept."""
+    period = document["period"]["name"]
+    for row in (*document["guarantees"], *document["obligations"]):
+        for each in row["intervals"]:
+            if each["state"] in ("down", "breach"):
+                yield period, row["id"], row["device"], each["start"], each["end"]
+
+
+def close_due(stores: Stores, moment: int) -> None:
+    """Close every period whose grace is over."""
+    with contextlib.suppress(NotDue):
+        while True:
+            stores.closer.close("HIS-1", moment)
