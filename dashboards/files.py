@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 FOLDER: Final = Path(__file__).parent / "grafana"
-SOURCE_UID: Final = "fairmeter"
+SOURCE_UID: Final = "fairmeter-influxdb"
 
 Document = dict[str, Any]
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 from dashboards.files import Document, Files, Rule, seconds
 
 OURS: Final = "fairmeter"  # every uid of ours begins so
-_SLUG_LENGTH: Final = 20
 _UID_LENGTH: Final = 40  # Grafana's limit
+_SLUG_LENGTH: Final = 17  # what is left of it in a folder's uid
 
 PORTFOLIO_TEAM: Final = "Fairmeter: all customers"
 
@@ -99,7 +99,8 @@ def shows_a_customer(dashboard: Document) -> bool:
 
 def _folder_of(customer: str, dashboards: tuple[Document, ...]) -> WantedFolder:
     slug = re.sub(r"[^a-z0-9]+", "-", customer.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
-    uid = "-".join(each for each in (OURS, slug, customer_mark(customer)) if each)
+    # Folders and dashboards share their uids, so a customer named Contract must not get that of a dashboard.
+    uid = "-".join(each for each in (OURS, "for", slug, customer_mark(customer)) if each)
     mine = [each for each in dashboards if shows_a_customer(each)]
     siblings = frozenset(each["uid"] for each in mine)
     title = f"Fairmeter: {customer}"

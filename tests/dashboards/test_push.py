@@ -15,7 +15,7 @@ from tests.dashboards.grafana import CREATOR, INFLUX_TOKEN, TOKEN, FakeGrafana, 
 
 SOURCE = Source("http://influx:8086", "site", "fairmeter", INFLUX_TOKEN)
 CUSTOMERS = ("Brouwerij Zuid", "Müller & Söhne")
-SOUTH = f"fairmeter-brouwerij-zuid-{customer_mark('Brouwerij Zuid')}"
+SOUTH = f"fairmeter-for-brouwerij-zuid-{customer_mark('Brouwerij Zuid')}"
 
 
 def dashboard(uid: str, title: str, *variables: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ CUSTOMER = {"name": "customer", "type": "query", "query": "…", "includeAll": T
 CONTRACT = {"name": "contract", "type": "query", "query": "… $customer", "includeAll": True, "allValue": ".*"}
 QUERY = {
     "refId": "A",
-    "datasourceUid": "fairmeter",
+    "datasourceUid": "fairmeter-influxdb",
     "relativeTimeRange": {"from": 600, "to": 0},
     "model": {"query": ""},
 }
@@ -76,8 +76,8 @@ def test_a_first_push_brings_everything(grafana: FakeGrafana) -> None:
         "Fairmeter: Müller & Söhne",
     }
     assert len(grafana.dashboards) == 3 + 2 * 2, "what shows no customer is for those who see all"
-    assert grafana.secrets["fairmeter"] == {"token": INFLUX_TOKEN}
-    assert grafana.sources["fairmeter"]["jsonData"]["version"] == "Flux"
+    assert grafana.secrets["fairmeter-influxdb"] == {"token": INFLUX_TOKEN}
+    assert grafana.sources["fairmeter-influxdb"]["jsonData"]["version"] == "Flux"
     assert grafana.rules["fairmeter-silent"]["folderUID"] == "fairmeter"
     assert grafana.intervals == {("fairmeter", "Fairmeter"): 30}
 
@@ -188,7 +188,7 @@ def test_another_token_for_influxdb_is_noticed(grafana: FakeGrafana) -> None:
 def test_what_grafana_has_from_its_own_files_stays(grafana: FakeGrafana) -> None:
     """Where Grafana is provisioned from files, these are left alone and named, and the rest is pushed."""
     pushed(grafana)
-    grafana.sources["fairmeter"] |= {"readOnly": True, "url": "http://elsewhere"}
+    grafana.sources["fairmeter-influxdb"] |= {"readOnly": True, "url": "http://elsewhere"}
     grafana.dashboards["fairmeter-gateway"]["meta"]["provisioned"] = True
     grafana.dashboards["fairmeter-gateway"]["dashboard"]["title"] = "Other"
     grafana.rules["fairmeter-silent"] |= {"provenance": "file", "title": "Other"}
