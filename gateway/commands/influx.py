@@ -29,7 +29,7 @@ def init(
 
     chosen = settings_for(settings, None)
     with Influx.open(chosen.influx) as server:
-        prepare(server, keep_days, say)
+        kept = prepare(server, keep_days, say)
     least = least_days(load_book(chosen.contracts)[0])
-    if keep_days and keep_days < least:
+    if 0 < kept < least:
         say(f"these contracts need {least} days, or statements cannot be computed from InfluxDB a second time")

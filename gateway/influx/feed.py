@@ -28,7 +28,8 @@ from gateway.stores import Stores
 
 log = structlog.get_logger(__name__)
 
-EVERY_S: Final = 1.0
+READINGS_EVERY_S: Final = 1.0
+SERIES_EVERY_S: Final = 0.25
 AGAIN_S, AGAIN_AT_MOST_S = 1.0, 60.0
 MARKER_EVERY_S: Final = 60.0
 FAULT_S: Final = 60.0
@@ -71,8 +72,8 @@ class Feed:
     async def run(self) -> None:
         """Keep InfluxDB up to date until cancelled."""
         threads = ThreadPoolExecutor(1 + len(self.series), thread_name_prefix="influx")
-        parts = [self.fill, *(self._bringer(each) for each in self.series)]
-        tasks = [asyncio.create_task(self._keep(each, threads)) for each in parts]
+        parts = [(self.fill, READINGS_EVERY_S), *((self._bringer(each), SERIES_EVERY_S) for each in self.series)]
+        tasks = [asyncio.create_task(self._keep(part, every_s, threads)) for part, every_s in parts]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -150,14 +151,15 @@ class Feed:
 
         return bring
 
-    async def _keep(self, part: Callable[[], bool], threads: ThreadPoolExecutor) -> None:
+    async def _keep(self, part: Callable[[], bool], every_s: float, threads: ThreadPoolExecutor) -> None:
         """Run a part again and again; what goes wrong is said once, and tried again ever more rarely."""
         loop, again_s = asyncio.get_running_loop(), AGAIN_S
         while True:
+            began = time.monotonic()
             try:
                 more = await loop.run_in_executor(threads, part)
                 self._outage.ends(part)
-                again_s, pause_s = AGAIN_S, 0.0 if more else EVERY_S
+                again_s, pause_s = AGAIN_S, 0.0 if more else max(every_s, time.monotonic() - began)
             except (InfluxError, StoreError, CursorError, JournalError, OSError) as error:
                 self._outage.begins(part, error)
                 pause_s, again_s = again_s, min(2 * again_s, AGAIN_AT_MOST_S)

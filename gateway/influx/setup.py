@@ -17,8 +17,10 @@ DAY_MS: Final = DAY_S * 1_000
 _LONGEST_PERIOD_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 
 
-def prepare(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> None:
+def prepare(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> int:
     """Make the bucket if it is not there, set how long it keeps points if that is asked, and write into it.
+
+    For how many days it keeps them is returned; 0 is for ever.
 
     `keep_days` 0 is for ever; None leaves a bucket as it is, and makes a new one that keeps for ever. Each thing done
     or found is said. Unreachable or Refused where it cannot be done.
@@ -26,7 +28,7 @@ def prepare(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -
     version = influx.version()
     say(f"InfluxDB {version} at {influx.url}")
     try:
-        (_prepare_2 if _is_2(influx) else _prepare_1)(influx, keep_days, say)
+        kept = (_prepare_2 if _is_2(influx) else _prepare_1)(influx, keep_days, say)
     except (ApiException, HTTPError, OSError) as error:
         raise influx.fault(error) from error
     except InfluxDBError as error:
@@ -34,6 +36,7 @@ def prepare(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -
     influx.write(lines([Point("marker", {"gateway": "init"}, {"id": "init"}, now_ms())]))
     influx.check()
     say(f"the token may write and read {influx.bucket}")
+    return kept
 
 
 def least_days(book: Book) -> int:
@@ -56,21 +59,22 @@ def _is_2(influx: Influx) -> bool:
     return True
 
 
-def _prepare_2(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> None:
+def _prepare_2(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> int:
     buckets = _client(influx).buckets_api()
     rules = [{"type": "expire", "everySeconds": (keep_days or 0) * DAY_S}]
     bucket = _bucket(influx)
     if bucket is None:
         buckets.create_bucket(bucket_name=influx.bucket, org=influx.org, retention_rules=rules)
         say(f"made the bucket {influx.bucket}, which keeps points {_for(keep_days or 0)}")
-        return
-    seconds = bucket.retention_rules[0].every_seconds if bucket.retention_rules else 0
-    if keep_days is None or keep_days * DAY_S == seconds:
-        say(f"the bucket {influx.bucket} is there and keeps points {_for(seconds // DAY_S)}")
-        return
+        return keep_days or 0
+    kept = (bucket.retention_rules[0].every_seconds if bucket.retention_rules else 0) // DAY_S
+    if keep_days in (None, kept):
+        say(f"the bucket {influx.bucket} is there and keeps points {_for(kept)}")
+        return kept
     bucket.retention_rules = rules
     buckets.update_bucket(bucket)
-    say(f"the bucket {influx.bucket} keeps points {_for(keep_days)} now, and not {_for(seconds // DAY_S)}")
+    say(f"the bucket {influx.bucket} keeps points {_for(keep_days)} now, and not {_for(kept)}")
+    return keep_days
 
 
 def _bucket(influx: Influx) -> Any:
@@ -89,7 +93,7 @@ def _client(influx: Influx) -> Any:
     return influx.client
 
 
-def _prepare_1(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> None:
+def _prepare_1(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> int:
     database, _, policy = influx.bucket.partition("/")
     named = policy or "autogen"
     if [database] in _rows(influx, "SHOW DATABASES"):
@@ -97,17 +101,20 @@ def _prepare_1(influx: Influx, keep_days: int | None, say: Callable[[str], None]
     else:
         _rows(influx, f"CREATE DATABASE {_name(database)}")
         say(f"made the database {database}")
-    policies = {row[0]: row[1] for row in _rows(influx, f"SHOW RETENTION POLICIES ON {_name(database)}")}
+    durations = {row[0]: row[1] for row in _rows(influx, f"SHOW RETENTION POLICIES ON {_name(database)}")}
     wanted = f"{keep_days}d" if keep_days else "INF"
     where = f"{_name(named)} ON {_name(database)} DURATION {wanted}"
-    if named not in policies:
+    if named not in durations:
         _rows(influx, f"CREATE RETENTION POLICY {where} REPLICATION 1")
         say(f"made the retention policy {named}, which keeps points {_for(keep_days or 0)}")
-    elif keep_days is None or policies[named] == (f"{keep_days * 24}h0m0s" if keep_days else "0s"):
-        say(f"the retention policy {named} is there and keeps points {_shown(policies[named])}")
-    else:
-        _rows(influx, f"ALTER RETENTION POLICY {where}")
-        say(f"the retention policy {named} keeps points {_for(keep_days)} now, and not {_shown(policies[named])}")
+        return keep_days or 0
+    kept = int(durations[named].partition("h")[0]) // 24 if "h" in durations[named] else 0
+    if keep_days in (None, kept):
+        say(f"the retention policy {named} is there and keeps points {_for(kept)}")
+        return kept
+    _rows(influx, f"ALTER RETENTION POLICY {where}")
+    say(f"the retention policy {named} keeps points {_for(keep_days)} now, and not {_for(kept)}")
+    return keep_days
 
 
 def _rows(influx: Influx, query: str) -> list[list[Any]]:
@@ -126,8 +133,3 @@ def _name(text: str) -> str:
 
 def _for(days: int) -> str:
     return "for ever" if days == 0 else f"for {days} days"
-
-
-def _shown(duration: str) -> str:
-    hours = int(duration.partition("h")[0]) if "h" in duration else 0
-    return _for(hours // 24) if hours % 24 == 0 else f"for {duration}"
