@@ -179,6 +179,9 @@ class Writer(Enum):
     RESTING = auto()
 
 
+_IDLE: Final = Writer.IDLE
+
+
 class Link(Enum):
     """Whether there is a connection to the broker."""
 
@@ -197,6 +200,8 @@ _LINK_AFTER: Final[dict[tuple[Link, type[Event]], Link]] = {
     (Link.UP, Disconnected): Link.DOWN,
 }
 
+_MQTT: Final = Kind.MQTT
+_NEW: Final = tuple.__new__  # makes a named tuple in half the time that calling its class takes
 _OVERHEAD_BYTES: Final = 512  # what a message takes in memory beside its topic and payload, roughly
 
 
@@ -258,9 +263,9 @@ class Ingest:
 
     def _received(self, event: Received) -> list[Effect]:
         assert self._link is Link.UP, "received without a connection"
-        payload, cut = within(event.payload, self._limits.payload_bytes)
-        message = Message(event.topic, payload, event.arrival_ms, Kind.MQTT, event.retained, cut)
-        return self._take(message, event.delivery, None)
+        delivery, topic, payload, retained, arrival_ms = event
+        payload, cut = within(payload, self._limits.payload_bytes)
+        return self._take(_NEW(Message, (topic, payload, arrival_ms, _MQTT, retained, cut)), delivery, None)
 
     def _entered(self, event: Entered) -> list[Effect]:
         payload, cut = within(event.payload, self._limits.payload_bytes)
@@ -300,9 +305,9 @@ class Ingest:
 
     def _take(self, message: Message, delivery: int | None, ticket: int | None) -> list[Effect]:
         size = len(message.payload) + len(message.topic) + _OVERHEAD_BYTES
-        self._waiting.append(Held(message, delivery, self._connection, ticket, size))
+        self._waiting.append(_NEW(Held, (message, delivery, self._connection, ticket, size)))
         self._bytes += size
-        effects = self._write_next() if self._writer is Writer.IDLE else []
+        effects = self._write_next() if self._writer is _IDLE else []
         if self._reading and self._is_filled(1.0):
             self._reading = False
             effects.append(StopReading())

@@ -32,6 +32,10 @@ class Kind(IntEnum):
     EVENT = 1
 
 
+_MQTT: Final = Kind.MQTT
+_EVENT: Final = Kind.EVENT
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What an oversized payload was before all but its beginning was left out: its length and its SHA-256."""
@@ -86,10 +90,11 @@ def unpack(body: bytes) -> tuple[Message, ...]:
         raise ValueError(f"batch body of version {body[:1].hex() or 'none'}, this program reads version 01")
     messages: list[Message] = []
     at, end, size = 1, len(body), _HEADER.size
+    header, new = _HEADER.unpack_from, tuple.__new__  # one message takes half the time that `Message(…)` does
     while at < end:
         if at + size > end:
             raise ValueError("batch body ends inside a message")
-        arrival_ms, flags, topic_bytes, payload_bytes = _HEADER.unpack_from(body, at)
+        arrival_ms, flags, topic_bytes, payload_bytes = header(body, at)
         at += size
         cut = None
         if flags & _IS_CUT:
@@ -102,6 +107,7 @@ def unpack(body: bytes) -> tuple[Message, ...]:
         at = topic_end + payload_bytes
         if at > end:
             raise ValueError("batch body ends inside a message")
-        kind = Kind.EVENT if flags & _IS_EVENT else Kind.MQTT
-        messages.append(Message(topic, body[topic_end:at], arrival_ms, kind, bool(flags & _IS_RETAINED), cut))
+        kind = _EVENT if flags & _IS_EVENT else _MQTT
+        message = (topic, body[topic_end:at], arrival_ms, kind, flags & _IS_RETAINED != 0, cut)
+        messages.append(new(Message, message))
     return tuple(messages)
