@@ -32,20 +32,25 @@ class Rechecks:
     _reached: int = 0  # every statement issued up to this one has its second computation
 
     def begin_anew(self) -> None:
-        """InfluxDB was emptied: what it says now is another thing to check."""
-        self._done, self._reached = None, 0
+        """InfluxDB is filled from the beginning: what it says then is another thing to check."""
+        self._done, self._reached = set(), 0
 
-    def bring_up_to_date(self, sender: Sender, now_ms: int) -> None:  # noqa: ARG002 - statements know their own time
-        """Compute the next statement a second time, if one waits and InfluxDB is filled as far as it was cut."""
+    def bring_up_to_date(self, sender: Sender, now_ms: int) -> bool:  # noqa: ARG002 - statements know their own time
+        """Compute the next statement a second time, if InfluxDB is filled as far as it was cut; True if there was one.
+
+        Raises what the sender and the stores raise; the next call then takes the same statement.
+        """
         if self._done is None:
             self._done = set(_agreed(sender))
         for issued in self.stores.ledger.after(self._reached, 1):
             document = issued.document
             if (document["contract"], document["period"]["name"]) not in self._done:
                 if self.cursor.filled().whole < document["input"]["batch"]:
-                    return
+                    return False
                 sender.send(self._compared(issued, sender))
             self._reached = issued.issue
+            return True
+        return False
 
     def _compared(self, issued: Issued, sender: Sender) -> list[Point]:
         name = f"{issued.document['contract']} {issued.document['number']}"
