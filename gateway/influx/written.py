@@ -73,7 +73,8 @@ class Written:
         flux = _TIMELINES.format(bucket=bucket, contract=contract, start=start, end=end)
         found: dict[SeriesName, list[tuple[int, str]]] = {}
         for row in sender.influx.tables(flux):
-            found.setdefault(_name(row), []).append((row["_time"], row["_value"]))
+            if period.span.start <= row["_time"] < period.span.end:  # 1.8 gives what stands at `stop`, too
+                found.setdefault(_name(row), []).append((row["_time"], row["_value"]))
         return {name: _course(name, rows) for name, rows in found.items()}
 
 
