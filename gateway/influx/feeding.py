@@ -19,11 +19,11 @@ log = structlog.get_logger(__name__)
 
 def series_of(stores: Stores, cursor: Cursor) -> Sequence[Series]:
     """All that is computed for InfluxDB beside the readings."""
-    closer, statements_url = stores.closer, stores.settings.influx.statements_url
+    contracts = ContractSeries(stores.closer, stores.settings.influx.statements_url)
     return [
         Health(stores, cursor),
-        ContractSeries(closer, statements_url),
-        Rechecks(stores, cursor),
+        contracts,
+        Rechecks(stores, cursor, contracts),
         WatchSeries(stores.watch),
     ]
 

@@ -12,6 +12,7 @@ from gateway.influx.points import Point
 from gateway.influx.readback import ReadBack
 from gateway.influx.recheck import Second, second_computation
 from gateway.influx.sending import Sender
+from gateway.influx.series import ContractSeries
 from gateway.ledger import Issued
 from gateway.outlook import moment_ms
 from gateway.restate import ContractFault
@@ -28,6 +29,7 @@ class Rechecks:
 
     stores: Stores
     cursor: Cursor
+    contracts: ContractSeries
     _done: set[tuple[str, str]] | None = None
     _reached: int = 0  # every statement issued up to this one has its second computation
 
@@ -36,7 +38,7 @@ class Rechecks:
         self._done, self._reached = set(), 0
 
     def bring_up_to_date(self, sender: Sender, now_ms: int) -> bool:  # noqa: ARG002 - statements know their own time
-        """Compute the next statement a second time, if InfluxDB is filled as far as it was cut; True if there was one.
+        """Compute the next statement a second time, if InfluxDB has all that it was cut from; True if there was one.
 
         Raises what the sender and the stores raise; the next call then takes the same statement.
         """
@@ -45,7 +47,7 @@ class Rechecks:
         for issued in self.stores.ledger.after(self._reached, 1):
             document = issued.document
             if (document["contract"], document["period"]["name"]) not in self._done:
-                if self.cursor.filled().whole < document["input"]["batch"]:
+                if min(self.cursor.filled().whole, self.contracts.told) < document["input"]["batch"]:
                     return False
                 sender.send(self._compared(issued, sender))
             self._reached = issued.issue

@@ -88,6 +88,7 @@ class ContractSeries:
         for each in (self._catching_up, self._unfinished, self._changed, self._refreshed):
             each.clear()
         self._rested, self._position, self._minute, self._announced = 0.0, 0, -1, 0
+        self.told = 0
 
     def _ready(self) -> list[str]:
         """The contract of which the hour under way is drawn again next, if it is time: the longest not drawn."""
@@ -130,6 +131,7 @@ class ContractSeries:
         if tick:
             self._every_minute(followers, sender, now_ms)
             self._unfinished |= set(followers)
+            self.told = position
         self._position, self._minute = position, minute
 
     def _every_minute(self, followers: Mapping[str, Follower], sender: Sender, now_ms: int) -> None:
