@@ -2,6 +2,7 @@
 
 import getpass
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -84,6 +85,11 @@ class StackBroker:
         if process is not None:
             process.terminate()
             process.wait(timeout=30)
+
+    def reload(self) -> None:
+        """Have it read its password file again, as `docker compose kill -s HUP mosquitto` does."""
+        assert self._process is not None, "it runs"
+        self._process.send_signal(signal.SIGHUP)
 
     def gateway(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Connection]:
         """The settings that the stack's gateway has, with our address and password file, and its connection."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gateway.settings import load_settings
 from tests.deployment.stack import COMPOSE, ROOT, compose, mounted, services
@@ -143,6 +144,27 @@ def test_the_gateways_settings_are_the_stacks() -> None:
         assert file.name in services()["fairmeter"]["secrets"]
     targets = [settled(volume).split(":")[1] for volume in services()["fairmeter"]["volumes"]]
     assert {str(settings.data), str(settings.contracts)} < set(targets)
+
+
+def test_what_grafana_is_provisioned_with_is_where_its_files_say() -> None:
+    """Grafana finds its data source, the token that was made for it, its dashboards, and the page it begins with."""
+    files = mounted("grafana", "/etc/grafana/provisioning")
+    (source,) = yaml.safe_load((files / "datasources/fairmeter.yaml").read_text())["datasources"]
+    gateway = load_settings(mounted("fairmeter", "/etc/fairmeter/fairmeter.toml")).influx
+    assert source["uid"] == "fairmeter-influxdb"
+    assert source["url"] == gateway.url
+    said = source["jsonData"]
+    assert (said["version"], said["organization"], said["defaultBucket"]) == ("Flux", gateway.org, gateway.bucket)
+    written = services()["grafana_token"]["entrypoint"][-1]
+    assert source["secureJsonData"] == {"token": f"$__file{{{written}}}"}
+    folder = str(Path(written).parent)
+    assert f"tokens:{folder}" in services()["grafana_token"]["volumes"]
+    assert f"tokens:{folder}:ro" in services()["grafana"]["volumes"]
+    (provider,) = yaml.safe_load((files / "dashboards/fairmeter.yaml").read_text())["providers"]
+    dashboards = mounted("grafana", provider["options"]["path"])
+    home = Path(services()["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == provider["options"]["path"]
+    assert (dashboards / home.name).is_file()
 
 
 def plugin() -> list[str]:

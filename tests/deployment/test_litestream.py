@@ -1,6 +1,7 @@
 """The continuous backup: Litestream from a wheel, with the configuration that the stack mounts, beside a writer."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.message import Message
-from tests.deployment.stack import mounted, native, services
+from tests.deployment.stack import ROOT, mounted, native, services
 
 LITESTREAM = Path(sys.executable).with_name("litestream")
 READING = b'{"t":%d,"v":{"pressure":7.02,"air_flow":41.5}}'
@@ -38,7 +39,9 @@ def configured(data: Path) -> tuple[Path, dict[str, str]]:
     file.write_text(native(text, places))
     default = services()["litestream"]["environment"]["BACKUP_URL"]
     assert default == "${BACKUP_URL:-file:///backup}"
-    return file, {**os.environ, "BACKUP_URL": f"file://{data.parent / 'backup'}"}
+    own = {"BACKUP_URL": f"file://{data.parent / 'backup'}", "BACKUP_ENDPOINT": "", "BACKUP_REGION": ""}
+    assert own.keys() <= services()["litestream"]["environment"].keys()
+    return file, {**os.environ, **own}
 
 
 @contextmanager
@@ -128,7 +131,7 @@ def test_a_restored_journal_is_whole_while_the_gateway_writes(data: Path) -> Non
 
 
 def test_after_a_lost_disk_the_gateway_goes_on_with_what_was_restored(data: Path) -> None:
-    """What was written until a stop is all in the backup, the restored journal takes more, and so does its backup."""
+    """The documented commands bring journal and ledger back; they take more, and the backup goes on from there."""
     with Journal.open(data / "journal.sqlite") as journal:
         with replicating(data), writing(journal):
             until(lambda: journal.tip().position > 50)
@@ -137,16 +140,29 @@ def test_after_a_lost_disk_the_gateway_goes_on_with_what_was_restored(data: Path
             tip = journal.tip()
             until(lambda: _restored_tip(data) == tip.position)
         assert journal.verify_chain() is None
-    file = restore(data, "journal.sqlite")
-    assert file is not None
-    with Journal.open(file) as again:
-        assert again.tip() == tip
-        assert again.append((Message("telemetry/comp-1", READING % 2, 10**9),)).position == tip.position + 1
-        assert again.verify_chain() is None
-    file = restore(data, "ledger.sqlite")
-    assert file is not None
-    with Ledger.open(file) as ledger:
+    shutil.rmtree(data)
+    data.mkdir()
+    file, environment = configured(data)
+    for words in documented_restore():
+        ours = [word.replace("/etc/litestream.yml", str(file)).replace("/data/", f"{data}/") for word in words]
+        subprocess.run([str(LITESTREAM), *ours], env=environment, check=True, capture_output=True)
+    with Ledger.open(data / "ledger.sqlite") as ledger, Journal.open(data / "journal.sqlite") as again:
         assert ledger.all(None) == []
+        assert again.tip() == tip
+        with replicating(data):
+            for number in range(3):
+                again.append((Message("telemetry/comp-1", READING % number, 10**9),))
+            until(lambda: _restored_tip(data) == tip.position + 3)
+        assert again.verify_chain() is None
+
+
+def documented_restore() -> list[list[str]]:
+    """What the documentation gives Litestream to do after a loss."""
+    lines = (ROOT / "docs/deployment.md").read_text().splitlines()
+    begin = "docker compose --profile backup run --rm --no-deps litestream "
+    found = [line.removeprefix(begin).split() for line in lines if line.startswith(begin)]
+    assert [words[0] for words in found] == ["restore", "restore"]
+    return found
 
 
 def _restored_tip(data: Path) -> int:

@@ -20,7 +20,7 @@ from gateway.journal import Journal
 from gateway.link import Connection
 from gateway.mqtt import MqttSource
 from tests.deployment.conftest import StackBroker, program
-from tests.deployment.stack import mounted, secret_files, services
+from tests.deployment.stack import make_secrets, mounted, secret_files, services
 
 QUEUED = 5_000
 READING = b'{"t":1767225600000,"v":{"pressure":7.02}}'
@@ -196,6 +196,42 @@ async def test_more_than_mosquittos_own_twenty_are_in_flight(stack_broker: Stack
     finally:
         gateway.disconnect()
         gateway.loop_stop()
+
+
+async def let_in(broker: StackBroker, name: str, expected: bool) -> None:
+    """Wait until the broker lets a device in, or refuses it: it takes a moment to read its file again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with device(broker, name):
+                    allowed = True
+            except aiomqtt.MqttError as error:
+                assert "uthori" in str(error), error
+                allowed = False
+            if allowed == expected:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_a_device_is_added_and_taken_away_while_the_broker_runs(tmp_path: Path) -> None:
+    """After `make secrets` for a further device and a HUP it comes in; after its line is removed and a HUP, not."""
+    secrets = tmp_path / "secrets"
+    make_secrets(secrets, devices="comp-01")
+    broker = StackBroker(tmp_path, secrets)
+    broker.start()
+    try:
+        make_secrets(secrets, devices="comp-03")
+        await let_in(broker, "comp-03", False)
+        broker.reload()
+        await let_in(broker, "comp-03", True)
+        passwords = secrets / "mosquitto.passwords"
+        kept = [line for line in passwords.read_text().splitlines() if not line.startswith("comp-03:")]
+        passwords.write_text("\n".join(kept) + "\n")
+        broker.reload()
+        await let_in(broker, "comp-03", False)
+        await let_in(broker, "comp-01", True)
+    finally:
+        broker.stop()
 
 
 def test_the_health_check_answers(stack_broker: StackBroker, tmp_path: Path) -> None:
