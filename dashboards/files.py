@@ -8,7 +8,6 @@ from typing import Any, Final
 import yaml
 
 FOLDER: Final = Path(__file__).parent / "grafana"
-SOURCE_UID: Final = "fairmeter-influxdb"
 
 Document = dict[str, Any]
 
@@ -24,11 +23,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a Grafana is to show: dashboards, alert rules, and the uid of the data source that they all ask."""
+    """What a Grafana is to show: dashboards, alert rules, and the data source that they all ask."""
 
     dashboards: tuple[Document, ...]
     rules: tuple[Rule, ...]
-    source_uid: str = SOURCE_UID
+    source: Document
 
 
 def read_files(folder: Path = FOLDER) -> Files:
@@ -42,8 +41,8 @@ def read_files(folder: Path = FOLDER) -> Files:
         for rule in group["rules"]
     )
     provisioned = [_yaml(path) for path in sorted((folder / "provisioning" / "datasources").glob("*.y*ml"))]
-    uids = [source["uid"] for file in provisioned for source in file.get("datasources") or () if "uid" in source]
-    return Files(dashboards, rules, *uids[:1])
+    (source,) = (source for file in provisioned for source in file.get("datasources") or ())
+    return Files(dashboards, rules, source)
 
 
 def seconds(text: str | int) -> int:
@@ -53,7 +52,7 @@ def seconds(text: str | int) -> int:
         if character.isdigit():
             digits += character
         else:
-            total += int(digits) * {"d": 86_400, "h": 3_600, "m": 60, "s": 1}[character]
+            total += int(digits) * {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}[character]
             digits = ""
     return total + int(digits or 0)
 

@@ -59,13 +59,11 @@ def wanted(files: Files, customers: Iterable[str], source: Source) -> Wanted:
     )
     folders = (portfolio, *(_folder_of(name, files.dashboards) for name in sorted(set(customers))))
     rules = tuple(_rule(each) for each in files.rules)
+    fields = {"organization": source.organization, "defaultBucket": source.bucket}
     data_source = {
-        "uid": files.source_uid,
-        "name": "Fairmeter",
-        "type": "influxdb",
-        "access": "proxy",
+        **{key: files.source[key] for key in ("uid", "name", "type", "access")},
         "url": source.url,
-        "jsonData": {"version": "Flux", "organization": source.organization, "defaultBucket": source.bucket},
+        "jsonData": {**files.source["jsonData"], **fields},
     }
     every_s = {each.group: each.every_s for each in files.rules}
     return Wanted(data_source, {"token": source.token}, folders, rules, every_s)

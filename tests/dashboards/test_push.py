@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.files import Files, Rule
+from dashboards.files import Files, Rule, read_files
 from dashboards.push import Step, push
 from dashboards.server import Grafana, GrafanaFault
-from dashboards.wanted import PORTFOLIO_TEAM, Source, customer_mark, wanted
+from dashboards.wanted import PORTFOLIO_TEAM, Source, Wanted, customer_mark, wanted
 from tests.dashboards.description import read_description
 from tests.dashboards.grafana import CREATOR, INFLUX_TOKEN, TOKEN, FakeGrafana, serving
 
@@ -46,6 +46,15 @@ FILES = Files(
         dashboard("fairmeter-gateway", "Gateway"),
     ),
     (Rule("Fairmeter", 30, RULE),),
+    {
+        "uid": "fairmeter-influxdb",
+        "name": "Fairmeter",
+        "type": "influxdb",
+        "access": "proxy",
+        "isDefault": True,
+        "url": "http://influxdb:8086",
+        "jsonData": {"version": "Flux", "organization": "stack"},
+    },
 )
 
 
@@ -77,7 +86,9 @@ def test_a_first_push_brings_everything(grafana: FakeGrafana) -> None:
     }
     assert len(grafana.dashboards) == 3 + 2 * 2, "what shows no customer is for those who see all"
     assert grafana.secrets["fairmeter-influxdb"] == {"token": INFLUX_TOKEN}
-    assert grafana.sources["fairmeter-influxdb"]["jsonData"]["version"] == "Flux"
+    source = grafana.sources["fairmeter-influxdb"]
+    assert source["jsonData"] == {"version": "Flux", "organization": "site", "defaultBucket": "fairmeter"}
+    assert (source["url"], source["isDefault"]) == (SOURCE.url, False), "which source is the default is not for us"
     assert grafana.rules["fairmeter-silent"]["folderUID"] == "fairmeter"
     assert grafana.intervals == {("fairmeter", "Fairmeter"): 30}
 
@@ -251,3 +262,14 @@ def test_a_grafana_that_is_not_there_is_named_with_its_address() -> None:
     """An address where nobody answers is told, with the reason."""
     with pytest.raises(GrafanaFault, match=r"cannot be reached at http://127\.0\.0\.1:9: .*check"):
         Grafana("http://127.0.0.1:9", TOKEN)
+
+
+def test_the_dashboards_of_the_repository_can_be_pushed(grafana: FakeGrafana) -> None:
+    """The very files that Grafana is provisioned from are taken by a Grafana over HTTP, and once is enough."""
+    files = read_files()
+    assert files.dashboards and files.rules
+    pushed(grafana, files)
+    assert different(pushed(grafana, files)) == []
+    told: Wanted = wanted(files, CUSTOMERS, SOURCE)
+    assert all(len(folder.dashboards) >= 1 for folder in told.folders)
+    assert all(each["uid"].startswith("fairmeter") for each in (*files.dashboards, *told.rules))
