@@ -68,7 +68,9 @@ def wanted_for(settings: Settings, book: Book) -> Wanted:
     influx, grafana = settings.influx, settings.grafana
     url, token_file = grafana.influx_url or influx.url, grafana.influx_token_file or influx.token_file
     if url is None or token_file is None:
-        raise GrafanaFault("Grafana would have nothing to read: set influx.url and influx.token_file, or --influx-url")
+        raise GrafanaFault(
+            "Grafana would have nothing to read; set influx.url and influx.token_file, or give --influx-url"
+        )
     customers = {contract.terms.customer.name for contract in book.contracts}
     return wanted(read_files(), customers, Source(url, influx.org, influx.bucket, read_token(token_file)))
 

@@ -16,8 +16,12 @@ SHOWN: Final = 3
 def grafana(settings: Settings, book: Book) -> Iterator[Finding]:
     """See whether the Grafana of the settings, if there is one, shows what it is to show; nothing is written."""
     url, token_file = settings.grafana.url, settings.grafana.token_file
-    if url is None or token_file is None:
+    if url is None:
         yield ok("Grafana", "none is set")
+        return
+    if token_file is None:
+        remedy = "Put the token of a service account into a file, and name it in grafana.token_file"
+        yield warning("Grafana", f"{url} is set without a token, so it cannot be looked at", remedy)
         return
     try:
         target = Grafana(url, read_token(token_file))

@@ -14,9 +14,9 @@ from gateway.settings import Settings
 MEASUREMENT: Final = "doctor"
 SHOWN: Final = 5
 _ANOTHER: Final = (
-    "Keep the other writer out of this bucket, or give Fairmeter one of its own in influx.bucket; then "
-    "`fairmeter rebuild --influx`"
+    "Stop the other writer or give it a bucket of its own, remove its points, then `fairmeter rebuild --influx`"
 )
+_TOO_OLD: Final = "`fairmeter influx init --keep-days` lets the bucket keep longer; then `fairmeter rebuild --influx`"
 
 
 def influx(settings: Settings, now_ms: int) -> Iterator[Finding]:
@@ -77,6 +77,12 @@ def _refused(path: Path) -> Iterator[Finding]:
     if refused:
         first, points = refused[0], sum(each.points for each in refused)
         said = f"{points:,} points of {len(refused)} series, such as {first.series}: {first.reason}"
-        yield fault("InfluxDB refused", said, _ANOTHER if "conflict" in first.reason else "Report it with this text")
+        yield fault("InfluxDB refused", said, _remedy(first.reason))
     else:
         yield ok("InfluxDB refused", "nothing")
+
+
+def _remedy(reason: str) -> str:
+    if "conflict" in reason:
+        return _ANOTHER
+    return _TOO_OLD if "retention" in reason else "Report it with this text"
