@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 COMMANDS = {
     "demo": ("demo", "demo", "See the whole line work on this machine: broker, simulated fleet, gateway, statements."),
     "run": ("operation", "run", "Run the gateway."),
-    "health": ("watching", "health", "Say whether a running gateway does its work."),
+    "health": ("health", "health", "Say whether a running gateway does its work."),
     "check": ("agreements", "check", "Check contracts and settings: every problem, with line and remedy."),
     "compute": ("agreements", "compute_statement", "Compute a statement from files alone."),
     "statement": ("statements", "app", "List, show, close and export statements."),

@@ -56,11 +56,9 @@ def simulate(
         raise typer.BadParameter("say --from or --after for history, --live for real time, or both")
     fleet = _scenario(scenario)
     target = _broker(broker, username, password_file, ca)
-    begin = _moment(start) if start else None
-    origin = _moment(period_start) if period_start else begin
-    if after is not None:
-        month = demo_month(after)
-        begin, origin = begin or month.span.end, origin or month.span.start
+    month = demo_month(after).span if after else None
+    begin = _moment(start) if start else month.end if month else None
+    origin = _moment(period_start) if period_start else month.start if month else begin
     until = _moment(end) if end else _now_ms()
     shown = _Shown(as_json)
 

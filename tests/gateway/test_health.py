@@ -12,7 +12,7 @@ import pytest
 
 from gateway.broker import EmbeddedBroker
 from gateway.clock import now_ms
-from gateway.commands.watching import _data_folder
+from gateway.commands.health import _data_folder
 from gateway.health import SIGN, SILENT_AFTER_MS, WAITING_AFTER_MS, ailments
 from gateway.message import Message
 from gateway.settings import load_settings
