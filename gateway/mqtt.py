@@ -67,7 +67,8 @@ class MqttSource:
         self._on_committed = on_committed
         self._now_ms = now_ms
         self._ingest = Ingest(limits)
-        self._link = Link(connection, self._connected, self._received, lambda: self._feed(Disconnected()))
+        self._link = Link(connection, self._connected, self._received, self._disconnected)
+        self.connected = asyncio.Event()  # as long as a broker has accepted us
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._finished: asyncio.Future[bool] | None = None
@@ -107,11 +108,6 @@ class MqttSource:
         """Wait until the broker has taken our subscriptions: what is published from then on reaches us."""
         await self._link.subscribed.wait()
 
-    @property
-    def heard(self) -> bool:
-        """Has the broker taken our subscriptions once: is there anybody that what is published now can reach?"""
-        return self._link.subscribed.is_set()
-
     def stop(self) -> None:
         """Read no more; commit and acknowledge what was received; then disconnect and let `run` return."""
         self._stop_asked = True
@@ -141,7 +137,12 @@ class MqttSource:
     # --- events in --------------------------------------------------------------------------------------
 
     def _connected(self, session_present: bool) -> None:
+        self.connected.set()
         self._feed(Connected(session_present))
+
+    def _disconnected(self) -> None:
+        self.connected.clear()
+        self._feed(Disconnected())
 
     def _received(self, delivery: int | None, topic: str, payload: bytes, retained: bool) -> None:
         self._feed(Received(delivery, topic, payload, retained, self._now_ms()))

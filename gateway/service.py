@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
@@ -27,8 +26,7 @@ from gateway.project import Progress
 from gateway.restate import ContractFault
 from gateway.stores import Stores
 from gateway.view import LiveView
-from gateway.watching.lookout import Lookout
-from gateway.watching.record import WatchError
+from gateway.watching.running import Watch
 
 Result = TypeVar("Result")
 
@@ -40,10 +38,6 @@ PROJECTING_AGAIN_S: Final = 5.0
 CLOSING_EVERY_S: Final = 30.0
 BACKLOG_WITHIN_S: Final = 60.0
 BACKLOG_SILENCE_S: Final = 2.0
-ALL_EVERY_S: Final = 5.0
-LOOK_EVERY_S: Final = 0.3
-RESTS: Final = 4  # of the watch, so many times as long as it looked: the processor is there for receiving first
-FLOOD_MESSAGES: Final = 1_000  # projected in one step: so much at once waits for the next look at all
 FEEDBACK_EVERY_MS: Final = 1_000
 FEEDING_AGAIN_S: Final = 30.0
 
@@ -61,12 +55,10 @@ class Gateway:
     ) -> None:
         self.stores = stores
         self.view = LiveView(stores)
-        self._lookout = Lookout(stores, self.view)
         self._projector = stores.projector()
         self._on_progress, self._on_issued = on_progress, on_issued
         self._closing = closing
         self._committed = asyncio.Event()
-        self._projected = asyncio.Event()
         self._projecting = asyncio.Lock()  # one at a time moves the block store on
         self._reckoning = asyncio.Lock()  # one at a time closes, or shows what is so far
         self._answered: dict[str, int] = {}
@@ -78,11 +70,12 @@ class Gateway:
             limits=stores.settings.ingest_limits(),
             on_committed=self._take_note,
         )
+        self._watch = Watch(stores, self.view, self.source, self._reckoning, self.in_thread)
 
     async def run(self) -> bool:
         """Serve until `stop`; True if everything received by then is in the journal and projected."""
         await self._prepare()
-        work = [self._project, self._close_when_due, self._watch]
+        work = [self._project, self._close_when_due, self._watch.run]
         if self.stores.settings.influx.url is not None:
             work.append(self._feed_influx)
         parts: list[asyncio.Task[None]] = [asyncio.create_task(part()) for part in work]
@@ -173,8 +166,7 @@ class Gateway:
         if progress is None:
             return False
         self._on_progress(progress)
-        if progress.messages < FLOOD_MESSAGES:
-            self._projected.set()
+        self._watch.take(progress)
         for rejection in progress.rejections:
             self._answer(rejection)
         return True
@@ -221,66 +213,6 @@ class Gateway:
         while True:
             await feeding.feed(self.stores)
             await asyncio.sleep(FEEDING_AGAIN_S)
-
-    async def _watch(self) -> None:
-        """Look at promises as readings come, at all of them every few seconds, and say what changed."""
-        told: dict[str, bytes] = {}
-        all_at = time.monotonic() + ALL_EVERY_S
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + all_at - time.monotonic()):
-                    await self._projected.wait()
-            self._projected.clear()
-            began = time.monotonic()
-            reached_only = began < all_at
-            try:
-                documents = await self._look(reached_only)
-                await self._say()
-            except (WatchError, StoreError) as error:
-                log.error("promises are not watched; tried again soon", reason=str(error))
-                documents = []
-            if not reached_only:
-                self._tell_usage(documents, told)
-                all_at = time.monotonic() + ALL_EVERY_S
-            await asyncio.sleep(max(LOOK_EVERY_S, RESTS * (time.monotonic() - began)))
-
-    async def _look(self, reached_only: bool) -> list[dict[str, Any]]:
-        async with self._reckoning:
-            documents = await self.in_thread(partial(self._lookout.look, now_ms(), reached_only=reached_only))
-            if not reached_only:
-                await self.in_thread(self.view.forget_dirty)
-            return documents
-
-    async def _say(self) -> None:
-        """Publish what the watch has to say, once there is a broker to say it to."""
-        letters = await self.in_thread(self.stores.watch.outbox) if self.source.heard else []
-        for _, topic, payload in letters:
-            self.source.publish(topic, payload, qos=1)
-        if letters:
-            await self.in_thread(self.stores.watch.sent, letters[-1][0])
-
-    def _tell_usage(self, documents: list[dict[str, Any]], told: dict[str, bytes]) -> None:
-        """Publish the statements to date in short, retained, where they have changed."""
-        for document in documents:
-            payload = orjson.dumps(in_short(document))
-            if told.get(document["contract"]) != payload:
-                told[document["contract"]] = payload
-                self.source.publish(f"contract/{document['contract']}/usage", payload, qos=1, retain=True)
-
-
-def in_short(document: dict[str, Any]) -> dict[str, Any]:
-    """A statement to date as `contract/{id}/usage` tells it."""
-    usage = [
-        {key: row[key] for key in ("meter", "device", "quantity", "unit", "coverage")} for row in document["usage"]
-    ]
-    lines = [{key: line[key] for key in ("id", "device", "amount")} for line in document["lines"]]
-    keys = ("contract", "status", "currency", "total")
-    return {
-        **{key: document[key] for key in keys},
-        "period": document["period"]["name"],
-        "usage": usage,
-        "lines": lines,
-    }
 
 
 @asynccontextmanager

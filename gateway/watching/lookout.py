@@ -1,4 +1,4 @@
-"""Who looks when: at once where something was reported or said, at everything every few seconds.
+"""A look at promises: at those that something was reported or said of, or at all.
 
 Silence, the end of a tolerance and the end of a period change a promise without any reading, so all contracts are
 looked at again and again; in between, only those that something new has reached. One look is a statement so far, by
