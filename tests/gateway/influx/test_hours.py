@@ -43,10 +43,7 @@ def counted(document: dict[str, Any]) -> list[Any]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_hours_of_a_final_period_come_to_its_statement(seed: int) -> None:
-    """From what it opened with and the journal up to its cut: the last hour says what the statement says, and what
-
-    each hour brings, of quantities and of the total, adds up to it.
-    """
+    """From what it opened with and the journal up to its cut, its last hour is the statement, and all hours add up."""
     with history() as site:
         lived(site, seed)
         finals = site.closer.finals("HIS-1")
