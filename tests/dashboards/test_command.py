@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.dashboards.description import read_description
-from tests.dashboards.grafana import INFLUX_TOKEN, TOKEN, FakeGrafana, serving
+from tests.dashboards.grafana_server import INFLUX_TOKEN, TOKEN, FakeGrafana, serving
 from tests.gateway.site import terms
 
 

@@ -11,7 +11,7 @@ from dashboards.push import Step, push
 from dashboards.server import Grafana, GrafanaFault
 from dashboards.wanted import PORTFOLIO_TEAM, Source, Wanted, customer_mark, wanted
 from tests.dashboards.description import read_description
-from tests.dashboards.grafana import CREATOR, INFLUX_TOKEN, TOKEN, FakeGrafana, serving
+from tests.dashboards.grafana_server import CREATOR, INFLUX_TOKEN, TOKEN, FakeGrafana, serving
 
 SOURCE = Source("http://influx:8086", "site", "fairmeter", INFLUX_TOKEN)
 CUSTOMERS = ("Brouwerij Zuid", "Müller & Söhne")

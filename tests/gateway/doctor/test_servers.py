@@ -17,7 +17,7 @@ from gateway.influx.cursor import Cursor, Refusal
 from gateway.influx.server import Influx
 from gateway.settings import GrafanaSettings, InfluxSettings, Settings
 from tests.dashboards.description import read_description
-from tests.dashboards.grafana import INFLUX_TOKEN, TOKEN, FakeGrafana, serving
+from tests.dashboards.grafana_server import INFLUX_TOKEN, TOKEN, FakeGrafana, serving
 from tests.gateway.conftest import free_port
 from tests.gateway.site import terms
 
