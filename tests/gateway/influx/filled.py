@@ -1,7 +1,9 @@
 """A gateway's files with an InfluxDB beside them: messages go in, and what stands in the bucket comes out."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,19 @@ from gateway.influx.server import Influx
 from gateway.message import Message
 from gateway.settings import InfluxSettings, Settings
 from gateway.stores import Stores
+from tests.gateway.test_live import TERMS
 
 Row = tuple[str, str, int, Any]
+
+_PAID = "{id: pages, meter: pages, allowance: {included: 500}, price: {per_unit: 0.02}}"
+
+
+def lively(days: int) -> str:
+    """A contract with meters and promises of every kind, which began so many days ago."""
+    begin = datetime.now(UTC) - timedelta(days=days)
+    text = re.sub(r"2026-01-0[23]", begin.strftime("%Y-%m-%d"), TERMS)
+    text = text.replace("{id: pages, meter: pages, price: {per_unit: 0.02}}", _PAID)
+    return text.replace("{name: User}", "{name: User, contact: {name: Ann, email: ann@example.com, phone: '1'}}")
 
 
 @contextmanager
@@ -62,3 +75,19 @@ def telemetry_in(influx: InfluxSettings) -> list[Row]:
         |> keep(columns: ["device", "_field", "_time", "_value"])"""
     with Influx.open(influx) as server:
         return sorted((row["device"], row["_field"], row["_time"], row["_value"]) for row in server.tables(flux))
+
+
+def points_in(influx: InfluxSettings, before_ms: int) -> set[tuple[tuple[str, Any], ...]]:
+    """Every value in the bucket with all its tags that follows from the journal alone.
+
+    Left out: how things were at a moment, and what the watch has said, which follows from when it looked.
+    """
+    flux = f"""from(bucket: "{influx.bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+        |> drop(columns: ["_start", "_stop"])"""
+    other = ("device", "gateway", "marker", "breach", "warning")
+    with Influx.open(influx) as server:
+        rows = [row for row in server.tables(flux) if row["_time"] < before_ms and row["_measurement"] not in other]
+    return {
+        tuple(sorted((name, value) for name, value in row.items() if name not in ("result", "table") and value != ""))
+        for row in rows
+    }

@@ -1,7 +1,6 @@
 """docs/influxdb.md says what stands in InfluxDB: nothing is written that it does not name, and its queries run."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ from gateway.clock import now_ms
 from gateway.influx.feeding import fill_again
 from gateway.influx.server import Influx
 from gateway.settings import InfluxSettings
-from tests.gateway.influx.filled import gateway_files, project, receive
+from tests.gateway.influx.filled import gateway_files, lively, project, receive
 from tests.gateway.site import event, status, telemetry
-from tests.gateway.test_live import TERMS
 from tests.markdown import Document, code, tables
 
 DOCUMENT = Document("docs/influxdb.md")
@@ -21,15 +19,11 @@ MEASURED = set(
     "telemetry contract member terms period agreed usage cost total allowance guarantee obligation state timeline "
     "event announced device marker gateway".split()
 )
-PAID = "{id: pages, meter: pages, allowance: {included: 500}, price: {per_unit: 0.02}}"
 
 
 def test_what_is_written_is_what_the_document_names(tmp_path: Path, influx: InfluxSettings) -> None:
     """Every measurement, tag and field of a filled InfluxDB stands in the table."""
-    begin = datetime.now(UTC) - timedelta(days=2)
-    text = re.sub(r"2026-01-0[23]", begin.strftime("%Y-%m-%d"), TERMS)
-    text = text.replace("{id: pages, meter: pages, price: {per_unit: 0.02}}", PAID)
-    text = text.replace("{name: User}", "{name: User, contact: {name: Ann, email: ann@example.com, phone: '1'}}")
+    text = lively(2)
     with gateway_files(tmp_path, influx, live=text) as stores:
         start = now_ms() - 20 * HOUR_MS
         for moment in range(start, start + 20 * HOUR_MS, 600_000):

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from gateway.service import Gateway, running
 from gateway.settings import BrokerSettings, InfluxSettings, Settings
 from gateway.stores import Stores
 from tests.gateway.conftest import Publish
-from tests.gateway.influx.filled import fill, filled, gateway_files, project, receive, telemetry_in
+from tests.gateway.influx.filled import fill, filled, gateway_files, lively, points_in, project, receive, telemetry_in
 from tests.gateway.site import START_MS, a_busy_day, flow, telemetry, terms
 from tests.servers.fixtures import settings_of
 from tests.servers.influxd import Influxd
@@ -41,11 +42,12 @@ def hours_of(device: str, hours: int, channels: str = "flow pages") -> Iterator[
 
 
 def a_minute_ago() -> list[Message]:
-    """Readings of four minutes up to now, some of them repeated, in conflict or out of order."""
-    start = now_ms() - 240_000
-    moments = [start + 1_000 * (number - 3 * (number % 7 == 0)) for number in range(240)]
+    """Readings of twenty hours up to now, some of them repeated, in conflict or out of order."""
+    start = now_ms() - 20 * HOUR_MS
+    moments = [start + 300_000 * (number - 3 * (number % 7 == 0)) for number in range(240)]
     return [
-        telemetry({"t": each, "v": {"flow": number % 9, "pages": number}}, each) for number, each in enumerate(moments)
+        telemetry({"t": each, "v": {"flow": number * 7 % 90, "pages": number, "fault": number % 11 == 0}}, each)
+        for number, each in enumerate(moments)
     ]
 
 
@@ -62,9 +64,8 @@ async def test_ingest_goes_on_without_influxdb_and_nothing_is_missing_after(
     """Messages are acknowledged while InfluxDB is away; back again, or emptied, it gets exactly what it would have."""
     monkeypatch.setattr(feed, "MARKER_EVERY_S", 1.0)
     monkeypatch.setattr(feed, "AGAIN_AT_MOST_S", 1.0)
-    monkeypatch.setattr(feeding, "series_of", lambda *_: [])
     (tmp_path / "contracts").mkdir()
-    (tmp_path / "contracts" / "air.yaml").write_text(terms())
+    (tmp_path / "contracts" / "live.yaml").write_text(lively(2))
     messages = [(each.topic, each.payload) for each in a_minute_ago()]
     async with EmbeddedBroker(tmp_path / "broker") as broker:
         at = BrokerSettings(host=broker.host, port=broker.port)
@@ -93,20 +94,25 @@ async def test_ingest_goes_on_without_influxdb_and_nothing_is_missing_after(
                 marker = filled(stores).marker
                 await asyncio.to_thread(own_influxd.wipe)
                 await until(lambda: filled(stores).marker != marker and sent())
-            undisturbed(stores, own_influxd, tmp_path)
-    assert len(before) == 2 * len({row[2] for row in before}) > 300
-    assert telemetry_in(influx) == before
-    assert telemetry_in(influx.model_copy(update={"bucket": "undisturbed/autogen"})) == before
+                assert telemetry_in(influx) == before
+                hour_ms = now_ms() // HOUR_MS * HOUR_MS
+                expected = undisturbed(stores, own_influxd, tmp_path, hour_ms)
+                await until(lambda: points_in(influx, hour_ms) >= expected)
+    assert len(before) > 600
+    assert points_in(influx, hour_ms) == expected
+    assert len({dict(each)["_measurement"] for each in expected}) > 12
 
 
-def undisturbed(stores: Stores, server: Influxd, folder: Path) -> None:
-    """Fill another bucket of the server from the same journal, in one go."""
+def undisturbed(stores: Stores, server: Influxd, folder: Path, before_ms: int) -> set[tuple[tuple[str, Any], ...]]:
+    """What another bucket of the server holds that was filled from the same journal, in one go."""
     server.ask("CREATE DATABASE undisturbed")
-    other = folder / "undisturbed"
-    with gateway_files(other, settings_of(server, folder, "undisturbed/autogen"), air=terms()) as fresh:
+    influx = settings_of(server, folder, "undisturbed/autogen")
+    with gateway_files(folder / "undisturbed", influx, live=lively(2)) as fresh:
         for batch in stores.journal.read():
             receive(fresh, *batch.messages)
-        fill(fresh)
+        project(fresh)
+        feeding.fill_again(fresh, lambda _: None)
+    return points_in(influx, before_ms)
 
 
 def test_a_missing_bucket_and_a_wrong_token_end_when_they_are_mended(
