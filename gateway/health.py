@@ -36,7 +36,10 @@ def ailments(data: Path, now_ms: int) -> list[str]:
     else:
         if silent_ms > SILENT_AFTER_MS:
             found.append(f"it has given no sign of life for {silent_ms // 1000} s")
-    waiting_ms = now_ms - (_oldest_waiting(data) or now_ms)
+    try:
+        waiting_ms = now_ms - (_oldest_waiting(data) or now_ms)
+    except sqlite3.Error as error:
+        return [*found, f"its files in {data} cannot be read ({error}); `fairmeter doctor` looks closer"]
     if waiting_ms > WAITING_AFTER_MS:
         found.append(f"readings have waited for {waiting_ms // 60_000} minutes to be metered")
     return found

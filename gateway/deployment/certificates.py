@@ -74,6 +74,13 @@ class Authority:
         return _key_text(self.key)
 
 
+def holds_for(certificate: bytes) -> set[str]:
+    """The names and addresses that a certificate, as PEM, is good for."""
+    found = x509.load_pem_x509_certificate(certificate).extensions
+    names = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+
+
 def _key_text(key: ec.EllipticCurvePrivateKey) -> str:
     kind = serialization.PrivateFormat.PKCS8
     return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()

@@ -11,12 +11,12 @@ import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.deployment.certificates import Authority
-from gateway.output import say
+from gateway.deployment.certificates import Authority, holds_for
 
 USERS: Final = ("gateway", "simulator", "health")
 RANDOM: Final = (
@@ -128,9 +128,12 @@ def main() -> None:
         if not DEVICE.fullmatch(device) or device in USERS:
             parser.error(f"{device!r} cannot be a device's user: letters, digits, `_`, `.`, `-`, and not {USERS}")
     new = make_secrets(given.folder, given.names.split(), devices)
-    say(
-        f"{given.folder}: made {', '.join(new)}" if new else f"{given.folder}: everything is there; nothing was changed"
-    )
+    made = f"made {', '.join(new)}" if new else "everything is there; nothing was changed"
+    sys.stderr.write(f"{given.folder}: {made}\n")
+    if missing := set(given.names.split()) - holds_for((given.folder / "broker.crt").read_bytes()):
+        names, remedy = ", ".join(sorted(missing)), "remove broker.crt and broker.key, and make them again"
+        sys.stderr.write(f"broker.crt was made before and does not hold for {names}: {remedy}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

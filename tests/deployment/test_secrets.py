@@ -33,7 +33,7 @@ def test_nothing_that_was_made_is_replaced(tmp_path: Path) -> None:
     assert "nothing was changed" in make_secrets(tmp_path, devices="comp-01").stderr
     assert everything(tmp_path) == before
     inode = (tmp_path / "mosquitto.passwords").stat().st_ino
-    make_secrets(tmp_path, devices="comp-02", names="mqtt.example.com")
+    make_secrets(tmp_path, devices="comp-02")
     after = everything(tmp_path)
     assert after.keys() - before.keys() == {"devices/comp-02.password"}
     assert {name for name in before if after[name] != before[name]} == {"mosquitto.passwords"}
@@ -53,6 +53,20 @@ def test_a_password_that_was_removed_is_made_anew(tmp_path: Path) -> None:
     assert changed == {"devices/comp-01.password", "mosquitto.passwords"}
     lines = [after["mosquitto.passwords"].splitlines(), before["mosquitto.passwords"].splitlines()]
     assert [a == b for a, b in zip(*lines, strict=True)] == [True, True, True, False]
+
+
+def test_a_name_that_the_certificate_lacks_is_said(tmp_path: Path) -> None:
+    """A certificate that is there is not replaced; a name it does not hold for is named, with what to do about it."""
+    make_secrets(tmp_path)
+    before = everything(tmp_path)
+    ran = make_secrets(tmp_path, names="localhost mqtt.example.com")
+    assert ran.returncode == 1
+    assert "does not hold for mqtt.example.com: remove broker.crt and broker.key" in ran.stderr
+    assert everything(tmp_path) == before
+    for name in ("broker.crt", "broker.key"):
+        (tmp_path / name).unlink()
+    assert make_secrets(tmp_path, names="localhost mqtt.example.com").returncode == 0
+    assert everything(tmp_path)["ca.crt"] == before["ca.crt"]
 
 
 def test_only_the_owner_reaches_them_and_containers_can_read_theirs(secrets: Path) -> None:

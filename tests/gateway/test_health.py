@@ -58,6 +58,15 @@ def test_a_gateway_whose_readings_wait_is_not(data: Path) -> None:
     assert found == "readings have waited for 6 minutes to be metered"
 
 
+def test_a_gateway_whose_files_cannot_be_read_is_not(data: Path) -> None:
+    """A journal that is none is named, with who looks closer, instead of a failure of the check itself."""
+    (data / "journal.sqlite").write_bytes(b"this is no database, and long enough to be seen as none" * 20)
+    (data / "journal.sqlite-wal").unlink(missing_ok=True)
+    (found,) = ailments(data, now_ms())
+    assert "not a database" in found
+    assert "fairmeter doctor" in found
+
+
 def test_a_gateway_that_never_ran_is_not(tmp_path: Path) -> None:
     """An empty folder is no healthy gateway, and asking leaves nothing behind in it."""
     assert len(ailments(tmp_path, now_ms())) == 1
