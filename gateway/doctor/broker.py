@@ -106,7 +106,7 @@ class _Probe:
 
     def __enter__(self) -> "_Probe":
         if self._connect():
-            self._client.disconnect()
+            self.leave()
             raise _NotOurs
         return self
 

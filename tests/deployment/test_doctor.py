@@ -1,13 +1,14 @@
 """The doctor at the stack's broker, with the configuration, users and access list that are mounted."""
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
 
 from gateway.doctor import broker as doctor
 from gateway.doctor.finding import Finding
-from gateway.link import Connection
+from gateway.link import Connection, Tls
 from tests.deployment.conftest import StackBroker
 
 
@@ -41,3 +42,20 @@ async def test_what_cannot_be_tried_out_is_said(stack_broker: StackBroker) -> No
     found = await looked_at(Connection(port=stack_broker.inside, username="comp-01", password=password))
     assert found["broker queue"].result == "warning"
     assert "fairmeter/doctor/#" in found["broker queue"].remedy
+
+
+async def test_from_outside_the_doctor_sees_that_the_session_is_not_its_own(stack_broker: StackBroker) -> None:
+    """Over the encrypted listener a client is who its user is; the doctor says so, and tries nothing out."""
+    tls = Tls(stack_broker.secrets / "ca.crt")
+    outside = Connection(host="localhost", port=stack_broker.outside, username="gateway", tls=tls)
+    found = await looked_at(replace(outside, password=stack_broker.password("gateway")))
+    assert (found["broker"].result, found["broker session"].result) == ("ok", "warning")
+    assert "broker queue" not in found
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves the socket to be collected
+async def test_a_certificate_that_is_not_trusted_is_named(stack_broker: StackBroker) -> None:
+    """A broker of an authority that the settings do not name is a fault, with the reason."""
+    found = await looked_at(Connection(host="localhost", port=stack_broker.outside, tls=Tls()))
+    assert (results(found), "certificate" in found["broker"].said) == ({"broker": "fault"}, True)
+    gc.collect()  # here, and not in a test that knows nothing of it
