@@ -119,9 +119,9 @@ def step(known: Known, terms: Terms, document: Row, outlook: Outlook | None, now
             said.append(breaches[gone.id])
     warnings = dict(known.warnings)
     if outlook is not None and document["status"] == "open":
-        for warning in _warnings(sight, outlook, known.warnings.values()):
-            said.append(warning)
-            warnings[warning.id] = warning
+        new = [warning for warning in _warnings(sight, outlook) if warning.id not in warnings]
+        said += new
+        warnings |= {warning.id: warning for warning in new}
     return said, Known(breaches, warnings)
 
 
@@ -242,48 +242,46 @@ def _short(number: str) -> str:
 # --- warnings -------------------------------------------------------------------------------------------------------
 
 
-def _warnings(sight: _Sight, outlook: Outlook, before: Iterable[EarlyWarning]) -> Iterator[EarlyWarning]:
-    reached: dict[tuple[str, str, str | None, str], int] = {}
-    for each in before:
-        place = (each.kind, each.promise, each.device, each.occasion)
-        reached[place] = max(each.level, reached.get(place, 0))
-    for warning in (*_of_budgets(sight, outlook.budgets), *_of_allowances(sight, outlook.allowances)):
-        if warning.level > reached.get((warning.kind, warning.promise, warning.device, warning.occasion), 0):
-            yield warning
-
-
-def _level(used: Fraction) -> int | None:
-    return max((level for level in LEVELS if used >= level), default=None)
+def _warnings(sight: _Sight, outlook: Outlook) -> Iterator[EarlyWarning]:
+    """Every warning that there is by now, said before or not."""
+    yield from _of_budgets(sight, outlook.budgets)
+    yield from _of_allowances(sight, outlook.allowances)
 
 
 def _of_budgets(sight: _Sight, budgets: Iterable[Budget]) -> Iterator[EarlyWarning]:
     rows = {(row["id"], row["device"]): row for row in sight.document["guarantees"]}
     for budget in budgets:
-        level = None if budget.used is None else _level(budget.used)
-        if level is None or budget.used is None or budget.budget_ms is None or budget.left_ms is None:
-            continue
-        row = rows[budget.guarantee, budget.device]
-        responds = budget.opened is not None
-        subject = "the agreed time to respond" if responds else "the downtime allowed"
-        spent = "All" if level == LEVELS[-1] else f"{level} %"
-        text = f"{spent} of {subject} is used, {lasting(budget.left_ms // 1000 * 1000)} left"
-        if budget.margin_at_risk:
-            text += f"; at risk: {money(budget.margin_at_risk, sight.terms.currency)}"
-        occasion = rfc3339(budget.opened) if budget.opened is not None else sight.period
-        yield EarlyWarning(
-            id=identity(sight.terms.id, budget.guarantee, budget.device, occasion, "budget", level),
-            contract=sight.terms.id,
-            period=sight.period,
-            promise=budget.guarantee,
-            kind="budget",
-            level=level,
-            device=budget.device,
-            occasion=occasion,
-            at=sight.until if responds else _crossed(sight, row, Fraction(budget.budget_ms * level, 100)),
-            value=budget.used,
-            title=row["title"],
-            text=text,
-        )
+        if budget.used is not None and budget.budget_ms is not None:
+            for level in LEVELS:
+                if budget.used >= level:
+                    yield _of_budget(sight, rows[budget.guarantee, budget.device], budget, budget.budget_ms, level)
+
+
+def _of_budget(sight: _Sight, row: Row, budget: Budget, budget_ms: int, level: int) -> EarlyWarning:
+    """A level of a budget that is reached; the text is that of the moment at which it was."""
+    assert budget.used is not None, "called where something is used"
+    responds = budget.opened is not None
+    subject = "the agreed time to respond" if responds else "the downtime allowed"
+    spent = "All" if level == LEVELS[-1] else f"{level} %"
+    left_ms = budget_ms * (100 - level) // 100
+    text = f"{spent} of {subject} is used, {lasting(left_ms // 1000 * 1000)} left"
+    if budget.margin_at_risk:
+        text += f"; at risk: {money(budget.margin_at_risk, sight.terms.currency)}"
+    occasion = rfc3339(budget.opened) if budget.opened is not None else sight.period
+    return EarlyWarning(
+        id=identity(sight.terms.id, budget.guarantee, budget.device, occasion, "budget", level),
+        contract=sight.terms.id,
+        period=sight.period,
+        promise=budget.guarantee,
+        kind="budget",
+        level=level,
+        device=budget.device,
+        occasion=occasion,
+        at=sight.until if responds else _crossed(sight, row, Fraction(budget_ms * level, 100)),
+        value=budget.used,
+        title=row["title"],
+        text=text,
+    )
 
 
 def _crossed(sight: _Sight, row: Row, down_ms: Fraction) -> int:
@@ -298,29 +296,33 @@ def _crossed(sight: _Sight, row: Row, down_ms: Fraction) -> int:
 
 
 def _of_allowances(sight: _Sight, allowances: Iterable[Allowance]) -> Iterator[EarlyWarning]:
-    charges = {charge.id: charge for charge in sight.terms.charges}
     for each in allowances:
-        level, charge = _level(each.percent), charges[each.charge]
-        if level is None or not each.included or (each.left and each.runs_out_ms is None):
-            continue
-        unit = sight.terms.meter_unit(charge.meter or "")
-        units = f"{grouped(each.included)} {'' if unit == '1' else unit}".strip()
-        text = f"All of the {units} included are used"
-        if each.runs_out_ms is not None:
-            day = local_date(each.runs_out_ms, sight.terms.timezone)
-            text = f"{level} % of the {units} included are used; at this pace they run out on {day}"
-        yield EarlyWarning(
-            id=identity(sight.terms.id, each.charge, each.device, sight.period, "allowance", level),
-            contract=sight.terms.id,
-            period=sight.period,
-            promise=each.charge,
-            kind="allowance",
-            level=level,
-            device=each.device,
-            occasion=sight.period,
-            at=sight.until,
-            value=each.percent,
-            title=charge.title or charge.id,
-            text=text,
-            forecast_ms=each.runs_out_ms,
-        )
+        if each.included and not each.left:
+            yield _of_allowance(sight, each, LEVELS[-1])
+        elif each.runs_out_ms is not None:
+            yield from (_of_allowance(sight, each, level) for level in LEVELS if each.percent >= level)
+
+
+def _of_allowance(sight: _Sight, allowance: Allowance, level: int) -> EarlyWarning:
+    charge = next(charge for charge in sight.terms.charges if charge.id == allowance.charge)
+    unit = sight.terms.meter_unit(charge.meter or "")
+    units = f"{grouped(allowance.included)} {'' if unit == '1' else unit}".strip()
+    text = f"All of the {units} included are used"
+    if allowance.runs_out_ms is not None:
+        day = local_date(allowance.runs_out_ms, sight.terms.timezone)
+        text = f"{level} % of the {units} included are used; at this pace they run out on {day}"
+    return EarlyWarning(
+        id=identity(sight.terms.id, allowance.charge, allowance.device, sight.period, "allowance", level),
+        contract=sight.terms.id,
+        period=sight.period,
+        promise=allowance.charge,
+        kind="allowance",
+        level=level,
+        device=allowance.device,
+        occasion=sight.period,
+        at=sight.until,
+        value=allowance.percent,
+        title=charge.title or charge.id,
+        text=text,
+        forecast_ms=allowance.runs_out_ms,
+    )

@@ -30,6 +30,7 @@ LOOK_EVERY_S: Final = 0.3
 RESTS: Final = 4  # so many times as long as it looked
 FLOOD_MESSAGES: Final = 1_000  # projected in one step
 CALM_S: Final = 1.0
+CALM_AFTER: Final = 60  # such waits at most: some fleets never pause
 
 InThread = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -74,12 +75,13 @@ class Watch:
             await asyncio.sleep(max(LOOK_EVERY_S, RESTS * (time.monotonic() - began)))
 
     async def _calm(self) -> None:
-        """Wait for a broker, and until what it has kept for us is in."""
+        """Wait for a broker, and until what it has kept for us is in: until it slows down, at most a minute."""
         await self._source.connected.wait()
-        taken = -FLOOD_MESSAGES
-        while self._taken - taken >= FLOOD_MESSAGES:
+        for _ in range(CALM_AFTER):
             taken = self._taken
             await asyncio.sleep(CALM_S)
+            if self._taken - taken < FLOOD_MESSAGES:
+                return
 
     async def _look_and_tell(self, *, reached_only: bool) -> None:
         async with self._looking:

@@ -225,4 +225,4 @@ def test_what_is_said_has_the_same_keys_whatever_it_is() -> None:
         "device": "m1", "event": "opened", "provisional": True, "start": "2026-01-05T00:00:00.000Z", "end": None,
         "title": "uptime", "reason": "not as promised; 94.11 % so far, 99 % promised", "t": "2026-01-05T06:00:00.000Z",
     }  # fmt: skip
-    assert said["warning"]["text"].startswith("80 % of the downtime allowed is used, 1 h 26 min 24 s left")
+    assert said["warning"]["text"].startswith("80 % of the downtime allowed is used, 1 h 29 min 16 s left")
