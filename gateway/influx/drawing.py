@@ -43,6 +43,10 @@ def _hour_end(walk: Walk, now_ms: int) -> int:
 
 
 def _group(walk: Walk, before: Figures, standing: Standing, end_ms: int) -> tuple[Place, list[Point]]:
+    return (walk.period.name, end_ms), points_of(walk, before, standing, end_ms)
+
+
+def points_of(walk: Walk, before: Figures, standing: Standing, end_ms: int) -> list[Point]:
+    """What is said of a period at the end of an hour, which began with these sums."""
     ahead = outlook(walk.contract, standing.document, standing.until)
-    hour = Hour(end_ms, standing.document, before, ahead, standing.readings)
-    return (walk.period.name, end_ms), list(progress_points(walk.contract, hour))
+    return list(progress_points(walk.contract, Hour(end_ms, standing.document, before, ahead, standing.readings)))

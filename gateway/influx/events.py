@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from contracts.canonical import readable
+from contracts.canonical import canonical
 from contracts.events import Docket, Event
 from gateway.increment import DeviceEvent
 from gateway.influx.points import Point, Value
@@ -38,7 +38,7 @@ def _event(contract: str, docket: Docket, event: Event) -> Point:
     standing = docket.standing(event)
     said = [TITLES.get(event.type, event.type), f"on {event.device}" if event.device else "", f"by {event.by}"]
     reason = f"{event.reason}. " if event.reason else ""
-    document = readable(event.document()).decode()
+    document = canonical(event.document()).decode()
     fields: dict[str, Value] = {
         "title": " ".join(part for part in said if part),
         "text": f"{reason}For the {event.side}; {standing}",

@@ -13,7 +13,7 @@ from contracts.events import Docket, Event
 from contracts.language.terms import Terms
 from contracts.periods import Period, next_period
 from contracts.state import read_state
-from contracts.units import DAY_MS
+from contracts.units import DAY_MS, HOUR_MS
 from gateway.close import Closer
 from gateway.influx.agreed import agreed_points
 from gateway.influx.drawing import draw
@@ -53,11 +53,13 @@ class Follower:
         self._position, changed = position, False
         for place, walk in enumerate(self._walks):
             reached = [moment for device, moment in touched.items() if device in walk.reporters]
-            if reached:
+            if not reached:
+                continue
+            changed = True
+            if min(reached) + HOUR_MS > walk.period.span.start:
                 walk.back(min(reached))
-                changed = True
-                if place == 0 and min(reached) < walk.period.span.start:
-                    self._later = None
+            elif place == 0:
+                self._later = None  # a final period has changed; where that changes this one, it begins anew
         return changed
 
     def look(self, now_ms: int) -> None:

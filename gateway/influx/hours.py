@@ -20,16 +20,18 @@ from contracts.language.terms import Device, Terms
 from contracts.metering import DeviceState, Stretch, advance, begin_period, keys_of
 from contracts.meters import Totals
 from contracts.periods import Period, Span, in_force
-from contracts.readings import Counts, Judged, Series
+from contracts.readings import Counts, Judged
 from contracts.sides.carried import Carried, State
 from contracts.sides.stretches import Stretches, united
 from contracts.sides.told import changed_moments
 from contracts.sides.watch import Watch, joined
+from contracts.state import read_state, state_document
 from contracts.statement import draft, holidays_of
 from contracts.timeline import Timeline
 from contracts.units import DAY_MS, HOUR_MS
 from contracts.usage import Metered
 from gateway.influx.progress import NO_FIGURES, Figures, figures_of
+from gateway.live import Seen
 from gateway.meter import Source
 
 Row = dict[str, Any]
@@ -100,6 +102,7 @@ class Walk:
         self._keys = {device.id: keys_of(self._watching, device.id) for device in contract.terms.devices}
         self._told = {device.id: source.told(device, period) for device in contract.terms.devices}
         self._marks = [self._start()]
+        self._closing: tuple[Mark, State] | None = None
 
     def begin(
         self, opening: State, corrections: Corrections = NO_CORRECTIONS, settlements: frozenset[str] = frozenset()
@@ -150,7 +153,8 @@ class Walk:
         Nothing is kept of them before `keep`.
         """
         mark = self._marks[-1]
-        seen = self._seen(source, mark, ends[-1]) if ends else {}
+        judged = self._seen(source, mark, ends[-1]) if ends else {}
+        seen = Seen(judged, {key: each.series() for key, each in judged.items()})
         for end in ends:
             before = mark.figures
             standing = self._stand(source, mark, seen, end, status)
@@ -166,24 +170,21 @@ class Walk:
     def _lasting(self, mark: Mark) -> bool:
         return mark.end == self.period.span.start or mark.end % DAY_MS == 0
 
-    def _stand(self, source: Source, mark: Mark, seen: Mapping[Key, Judged], end: int, status: str) -> Standing:
-        series = {key: judged.series() for key, judged in seen.items()}
+    def _stand(self, source: Source, mark: Mark, seen: Seen, end: int, status: str) -> Standing:
         settled, whole = {}, {}
         for device in self.contract.terms.devices:
-            both = self._further(device, mark, seen, series, end)
+            both = self._further(device, mark, seen, end)
             settled[device.id], whole[device.id] = both
         metered = [self._metered(device, whole[device.id], end) for device in self.contract.terms.devices]
         document, carried = self._draft(source, metered, end, status)
         return Standing(end, document, metered, Mark(end, settled, figures_of(document), carried))
 
-    def _further(
-        self, device: Device, mark: Mark, seen: Mapping[Key, Judged], series: Mapping[Key, Series], end: int
-    ) -> tuple[Reach, Reach]:
+    def _further(self, device: Device, mark: Mark, seen: Seen, end: int) -> tuple[Reach, Reach]:
         """The device at `end`: as far as it is settled, and as if the period ended there."""
         reach, over = mark.devices[device.id], end == self.period.span.end
-        counts = self._counts(device, seen, Span(mark.end, end))
+        counts = self._counts(device, seen.judged, Span(mark.end, end))
         told, state = self._told[device.id], reach.state
-        series = {key: series[key] for key in self._keys[device.id] if key in series}
+        series = {key: seen.series[key] for key in self._keys[device.id] if key in seen.series}
         stretch, after = advance(self._watching, device, self.period, state, series, end, closing=over, told=told)
         settled = reach.further(stretch, counts, after)
         if over or (after.at == end and not any(each.counting.low for each in after.meters.values())):
@@ -229,7 +230,12 @@ class Walk:
         mark = self._marks[-1]
         if mark.end < self.period.span.end or mark.carried is None:
             return None
-        return State(mark.end, {device: reach.state for device, reach in mark.devices.items()}, mark.carried)
+        if self._closing is None or self._closing[0] is not mark:
+            terms, devices = self.contract.terms, {device: reach.state for device, reach in mark.devices.items()}
+            state = State(mark.end, devices, mark.carried)
+            # As its statement's file will hold it, so that closing makes no difference to the period after.
+            self._closing = mark, read_state(terms, state_document(terms, state))
+        return self._closing[1]
 
 
 def watching_conditions(terms: Terms) -> Terms:

@@ -23,6 +23,6 @@ def statement_point(issued: Issued, period: Period, statements_url: str | None) 
         "issued_ms": moment_ms(document["issued_at"]),
         "sha256": issued.sha256,
         "link": link,
-        "show": f"fairmeter statement show {contract} {period.name}",
+        "show": f"fairmeter statement show {contract} {number}",
     }
     return Point("statement", {"contract": contract, "period": period.name}, fields, period.span.start)

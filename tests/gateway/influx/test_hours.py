@@ -72,7 +72,8 @@ def test_hours_fed_one_by_one_are_those_fed_all_at_once(seed: int) -> None:
         contract, first = site.closer.next_due("HIS-1") or pytest.fail("the contract has begun")
         period = next_period(contract.terms, first)
         opening = Source(site.site.store, contract.terms, 0).first_opening(period)
-        walk, known = Walk(contract, period, opening, Source(site.site.store, contract.terms, 0)), {}
+        walk = Walk(contract, period, opening, Source(site.site.store, contract.terms, 0))
+        known: dict[int, Standing] = {}
         for message in random_messages(seed):
             before = site.site.store.cursor().position
             site.receive(message)

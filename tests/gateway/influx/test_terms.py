@@ -1,6 +1,7 @@
 """Who agreed what, as points: parties, devices, texts to the byte, and numbers to draw measurements against."""
 
 from datetime import date
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,7 +110,7 @@ def test_prices_and_tiers_stand_where_use_reaches_them() -> None:
         ("pages", "1", 2.0),
     }
     assert len(found) == len({(a.subject, a.kind, a.step, a.device, a.channel) for a in found})
-    assert Agreed("fee", "flat", terms.charges[0].price.flat or 0, "EUR") in found
+    assert Agreed("fee", "flat", Decimal("24.90"), "EUR") in found
 
 
 def test_what_is_agreed_can_be_drawn_from_the_first_moment_to_the_last() -> None:
