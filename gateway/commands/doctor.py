@@ -26,6 +26,8 @@ def doctor(settings: SettingsFile = None, data: DataFolder = None, as_json: AsJs
     else:
         wrong = [each for each in found if each.result != "ok"]
         rows = [[each.what, each.result, each.said, each.remedy] for each in wrong]
-        print_table(["what", "result", "seen", "remedy"], rows, "What to do" if rows else "Nothing to do")
+        if rows:
+            print_table(["what", "result", "seen", "remedy"], rows)
+        say(f"looked at {len(found)} things, {len(wrong)} to see to")
     if any(each.result == "fault" for each in found):
         raise typer.Exit(INPUT_HAS_PROBLEMS)

@@ -26,7 +26,7 @@ def influx(settings: Settings, now_ms: int) -> Iterator[Finding]:
         return
     try:
         with Influx.open(settings.influx) as opened:
-            yield ok("InfluxDB", f"{opened.version()} at {opened.url} answers")
+            yield ok("InfluxDB", f"version {opened.version()} at {opened.url} answers")
             opened.check()
             yield _written(opened, settings.gateway, now_ms)
             yield _types(opened)
