@@ -39,7 +39,6 @@ CLOSING_EVERY_S: Final = 30.0
 BACKLOG_WITHIN_S: Final = 60.0
 BACKLOG_SILENCE_S: Final = 2.0
 FEEDBACK_EVERY_MS: Final = 1_000
-FEEDING_AGAIN_S: Final = 30.0
 
 
 class Gateway:
@@ -208,11 +207,9 @@ class Gateway:
                     await asyncio.sleep(BACKLOG_SILENCE_S / 10)
 
     async def _feed_influx(self) -> None:
-        """Keep InfluxDB up to date; where it cannot even be begun, try again, and let everything else go on."""
+        """Keep InfluxDB up to date; whatever happens to it, everything else goes on."""
         feeding = await self.in_thread(import_module, "gateway.influx.feeding")
-        while True:
-            await feeding.feed(self.stores)
-            await asyncio.sleep(FEEDING_AGAIN_S)
+        await feeding.feed(self.stores)
 
 
 @asynccontextmanager

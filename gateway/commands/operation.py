@@ -113,7 +113,8 @@ def _fill_influx(settings: Settings) -> None:
         with progress_bar("hours of a device") as bar:
             total = stores.blocks.touched_hours(0)
             task = bar.add_task("filling InfluxDB", total=total, note="")
-            feeding.fill_again(stores, lambda hours: bar.update(task, advance=hours))
+            contracts = "· contracts"  # after the readings, what was agreed and how it went
+            feeding.fill_again(stores, lambda hours: bar.update(task, advance=hours, note="" if hours else contracts))
             bar.update(task, completed=total)
     say(f"InfluxDB has what {settings.data} has")
 

@@ -2,7 +2,7 @@
 
 Its parts work in threads of its own. Each asks again when InfluxDB could not be reached or would not, after a second at
 first and a minute at most; everything they send is kept elsewhere, so an outage delays pictures and nothing else. The
-log has a line when it begins, another where the reason changes, and one when it is over.
+log has a line when it begins, one for each other reason, and one when it is over.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from gateway.influx.cursor import Cursor, CursorError, Filled
 from gateway.influx.marker import read_marker, write_marker
 from gateway.influx.readings import Readings
 from gateway.influx.sending import Sender
-from gateway.influx.server import Influx, InfluxError
+from gateway.influx.server import Influx, InfluxError, Refused
 from gateway.journal import JournalError
 from gateway.stores import Stores
 
@@ -108,10 +108,10 @@ class Feed:
         there, day_ms = read_marker(self._sender, gateway) if filled.marker else ("", 0)
         reason = self._why_anew(filled, there)
         if reason:
-            log.info("InfluxDB is filled from the beginning", reason=reason)
             marker = secrets.token_hex(8)
             write_marker(self._sender, gateway, marker, now)
             self._cursor.begin_anew(marker, self._stores.blocks.fingerprint())
+            log.info("InfluxDB is filled from the beginning", reason=reason)
             self._fillings += 1
         else:
             marker = filled.marker
@@ -156,6 +156,9 @@ class Feed:
         loop, again_s = asyncio.get_running_loop(), AGAIN_S
         while True:
             began = time.monotonic()
+            if self._outage.lasts_for(part):
+                with contextlib.suppress(Refused):
+                    self._sender.influx.take_token()
             try:
                 more = await loop.run_in_executor(threads, part)
                 self._outage.ends(part)
@@ -171,21 +174,26 @@ class Feed:
 
 
 class _Outage:
-    """Which parts cannot go on, and since when: what the log is told of, once."""
+    """Which parts cannot go on, since when and why: what the log is told of, each reason once."""
 
     def __init__(self) -> None:
         self._failing: set[object] = set()
         self._since = 0.0
-        self._kind: type[Exception] | None = None
+        self._said: set[str] = set()
 
     def begins(self, part: object, error: Exception) -> None:
         """A part could not go on."""
         if not self._failing:
             self._since = time.monotonic()
-        if not self._failing or type(error) is not self._kind:
-            log.warning("InfluxDB waits; everything is sent later", reason=str(error))
         self._failing.add(part)
-        self._kind = type(error)
+        reason = str(error).partition(" (")[0]  # what follows are particulars that differ each time
+        if reason not in self._said:
+            log.warning("InfluxDB waits; everything is sent later", reason=str(error))
+            self._said.add(reason)
+
+    def lasts_for(self, part: object) -> bool:
+        """Could a part not go on when it was last tried?"""
+        return part in self._failing
 
     def ends(self, part: object) -> None:
         """A part went on."""
@@ -193,3 +201,4 @@ class _Outage:
             self._failing.discard(part)
             if not self._failing:
                 log.info("InfluxDB goes on", after_s=round(time.monotonic() - self._since))
+                self._said.clear()

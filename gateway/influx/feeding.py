@@ -1,12 +1,13 @@
 """Which parts the feed of a gateway has, and how it is begun."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
 
 from gateway.influx.breaches import WatchSeries
 from gateway.influx.cursor import Cursor, CursorError
-from gateway.influx.feed import Feed, Series
+from gateway.influx.feed import AGAIN_AT_MOST_S, Feed, Series
 from gateway.influx.health import Health
 from gateway.influx.readings import HOURS_A_STEP
 from gateway.influx.rechecks import Rechecks
@@ -29,16 +30,23 @@ def series_of(stores: Stores, cursor: Cursor) -> Sequence[Series]:
 
 
 async def feed(stores: Stores) -> None:
-    """Feed InfluxDB until cancelled; return, having logged why, where that cannot be begun."""
-    try:
-        with Feed.open(stores, series_of) as opened:
-            await opened.run()
-    except (InfluxError, CursorError) as error:
-        log.warning("InfluxDB waits; everything is sent later", reason=str(error))
+    """Feed InfluxDB until cancelled; where that cannot even be begun, say why once and try again."""
+    said = ""
+    while True:
+        try:
+            with Feed.open(stores, series_of) as opened:
+                await opened.run()
+        except (InfluxError, CursorError) as error:
+            if str(error) != said:
+                log.warning("InfluxDB waits; everything is sent later", reason=str(error))
+            said = str(error)
+        await asyncio.sleep(AGAIN_AT_MOST_S)
 
 
 def fill_again(stores: Stores, report: Callable[[int], None]) -> None:
-    """Send everything again, from the beginning; `report` is told after each step how many hours of a device it took.
+    """Send everything again, from the beginning.
+
+    `report` is told after each step how many hours of a device it took; 0 where it sent what is computed of contracts.
 
     Raises Unreachable, Refused, StoreError or CursorError; a gateway that starts then goes on where this ended.
     """

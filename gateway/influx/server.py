@@ -60,6 +60,7 @@ class Influx:
     bucket: str
     org: str
     client: InfluxDBClient
+    settings: InfluxSettings
 
     @classmethod
     @contextlib.contextmanager
@@ -73,7 +74,7 @@ class Influx:
             raise Refused("no InfluxDB is set: name its address in influx.url (docs/settings.md)")
         timeout = int(settings.timeout_s * 1_000)
         with InfluxDBClient(url, token_of(settings), timeout=timeout, org=settings.org) as client:
-            yield cls(url, settings.bucket, settings.org, client)
+            yield cls(url, settings.bucket, settings.org, client, settings)
 
     def write(self, lines: bytes) -> None:
         """Write lines of line protocol, times in ms; on return they are stored.
@@ -89,6 +90,11 @@ class Influx:
             )
         except (ApiException, HTTPError, OSError) as error:
             raise self._write_fault(error) from error
+
+    def take_token(self) -> None:
+        """Read the token again, which somebody may have corrected; Refused where it cannot be read."""
+        client: Any = self.client.api_client
+        client.set_default_header("Authorization", f"Token {token_of(self.settings)}")
 
     def query(self, flux: str, *, bare: bool = False) -> Iterator[bytes]:
         """The answer to a query as CSV, in pieces as it comes; Unreachable or Refused, also on the way.

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.units import HOUR_MS
 from gateway.broker import EmbeddedBroker
@@ -116,29 +117,34 @@ def undisturbed(stores: Stores, server: Influxd, folder: Path, before_ms: int) -
 
 
 def test_a_missing_bucket_and_a_wrong_token_end_when_they_are_mended(
-    tmp_path: Path, influx: InfluxSettings, influx_server: Influxd, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, influx: InfluxSettings, influx_server: Influxd
 ) -> None:
     """The log says once what is wrong and how to mend it, and once that it is over; the gateway does not end."""
-    influx_server.ask(f"DROP DATABASE {influx.bucket.partition('/')[0]}")
+    assert influx.token_file is not None
+    influx.token_file.write_text("fairmeter:wrong")
+    database = influx.bucket.partition("/")[0]
+    influx_server.ask(f"DROP DATABASE {database}")
 
-    async def lived(stores: Stores) -> None:
+    async def lived(stores: Stores, said: list[MutableMapping[str, Any]]) -> None:
+        def has_said(text: str) -> bool:
+            return any(text in str(each) for each in said)
+
         with Feed.open(stores, lambda _, __: []) as opened:
             task = asyncio.create_task(opened.run())
-            await asyncio.sleep(2.5)
-            influx_server.ask(f"CREATE DATABASE {influx.bucket.partition('/')[0]}")
-            await until(lambda: filled(stores).tip == stores.journal.tip())
-            await asyncio.sleep(0.2)
+            await until(lambda: has_said("influx.token_file"))
+            settings_of(influx_server, tmp_path)  # writes the right token
+            await until(lambda: has_said("fairmeter influx init"))
+            influx_server.ask(f"CREATE DATABASE {database}")
+            await until(lambda: has_said("InfluxDB goes on"))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    with gateway_files(tmp_path, influx, air=terms()) as stores:
+    with gateway_files(tmp_path, influx, air=terms()) as stores, capture_logs() as said:
         receive(stores, flow(1, 1.0))
         project(stores)
-        asyncio.run(lived(stores))
-    said = "".join(capfd.readouterr())
-    assert said.count("InfluxDB waits") == 1
-    assert "fairmeter influx init" in said
-    assert said.count("InfluxDB goes on") == 1
+        asyncio.run(lived(stores, said))
+    events = ["InfluxDB waits; everything is sent later"] * 2
+    assert [each["event"] for each in said] == [*events, "InfluxDB is filled from the beginning", "InfluxDB goes on"]
     assert [row[3] for row in telemetry_in(influx)] == [1.0]
 
 
