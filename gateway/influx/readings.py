@@ -6,16 +6,18 @@ that another value stands, it sends that hour whole. The cursor is remembered be
 interrupted goes on; hours that were sent and not remembered are sent again, which changes nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from contracts.events import Docket
-from contracts.readings import Decision, Disposition, judge
+from contracts.readings import Decision, Disposition, Ints, judge
 from contracts.sides.told import decisions_of
 from contracts.units import HOUR_MS
 from gateway import block_format
-from gateway.block_format import POSITION, Rows
+from gateway.block_format import ARRIVAL, POSITION, TIME, Rows
 from gateway.blocks import BlockStore
 from gateway.book import Book, Key
 from gateway.influx.cursor import FIRST, Cursor
@@ -23,6 +25,7 @@ from gateway.influx.sending import Sender
 from gateway.influx.telemetry import Standing, lines, values_of
 
 HOURS_A_STEP: Final = 50  # a device that reports three channels each second: half a million readings
+_HOURS_READ: Final = 10  # of them together
 
 Decisions = dict[Key, tuple[Decision, ...]]
 
@@ -62,23 +65,46 @@ class Readings:
         self._decided = filled.goal.position, now
         return True
 
-    def _lines(self, hours: Iterable[tuple[int, str]], since: int, decisions: Decisions) -> Iterator[str]:
+    def _lines(self, hours: Sequence[tuple[int, str]], since: int, decisions: Decisions) -> Iterator[str]:
         """The readings of these hours that stand and came after position `since`."""
-        for hour, device in hours:
-            found = self.blocks.hour(device, hour)
-            standing = {
-                channel: self._standing((device, channel), rows, since, decisions) for channel, rows in found.items()
-            }
-            yield from lines(device, {channel: each for channel, each in standing.items() if each is not None})
+        for start in range(0, len(hours), _HOURS_READ):
+            places, rows, lengths = self.blocks.hours(hours[start : start + _HOURS_READ])
+            clear = self._beyond_doubt([place[1:] for place in places], rows, lengths)
+            found: dict[tuple[int, str], dict[str, Standing]] = {}
+            ends = np.cumsum(lengths)
+            for (hour, device, channel), first, end, clearly in zip(places, ends - lengths, ends, clear, strict=True):
+                decided = decisions.get((device, channel), ())
+                each = self._standing((device, channel), rows[:, first:end], since, decided, clear=clearly)
+                if each is not None:
+                    found.setdefault((hour, device), {})[channel] = each
+            for (_, device), channels in found.items():
+                yield from lines(device, channels)
 
-    def _standing(self, key: Key, rows: Rows, since: int, decisions: Decisions) -> Standing | None:
+    def _beyond_doubt(self, keys: Sequence[Key], rows: Rows, lengths: Ints) -> list[bool]:
+        """Of which blocks every reading stands unless people decided otherwise; asked of all blocks at once."""
+        rules = [self.book.channel(*key) for key in keys]
+        clocks = [(0, 0) if rule is None else (rule.clock.ahead_ms, rule.clock.behind_ms) for rule in rules]
+        ahead, behind = (np.repeat(each, lengths) for each in np.array(clocks, np.int64).reshape(-1, 2).T)
+        lead = rows[TIME] - rows[ARRIVAL]
+        doubtful = (lead > ahead) | (lead < -behind)
+        doubtful[1:] |= rows[TIME, 1:] == rows[TIME, :-1]  # also where a block begins as the one before it ended
+        block = np.repeat(np.arange(len(keys)), lengths)
+        found: list[bool] = (np.bincount(block[doubtful], minlength=len(keys)) == 0).tolist()
+        return found
+
+    def _standing(
+        self, key: Key, rows: Rows, since: int, decisions: tuple[Decision, ...], *, clear: bool
+    ) -> Standing | None:
         rule = self.book.channel(*key)
-        if rule is None or not rows.shape[1]:
+        if rule is None:
             return None
-        judged = judge(block_format.columns(rows, ()), rule.clock, decisions.get(key, ()))
-        kept = (judged.dispositions == Disposition.ACCEPTED) & (rows[POSITION] > since)
-        columns = judged.columns
-        return Standing(columns.times[kept], values_of(columns.ticks[kept], rule.resolution), columns.boots[kept])
+        columns, kept = block_format.columns(rows, ()), rows[POSITION] > since
+        if decisions or not clear:
+            judged = judge(columns, rule.clock, decisions)
+            columns, kept = judged.columns, kept & (judged.dispositions == Disposition.ACCEPTED)
+        if not kept.all():
+            columns = columns.at(kept)
+        return Standing(columns.times, values_of(columns.ticks, rule.resolution), columns.boots)
 
     def _decisions(self, upto: int) -> Decisions:
         """What people have decided of readings by a position, whatever contract they did it in."""

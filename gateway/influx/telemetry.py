@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final
 
 import numpy as np
@@ -50,11 +50,16 @@ def lines(device: str, channels: Mapping[str, Standing]) -> list[str]:
 
 def values_of(ticks: Ints, resolution: Decimal) -> Floats:
     """Ticks as the doubles nearest to the numbers they stand for."""
-    numerator, denominator = Fraction(resolution).as_integer_ratio()
+    numerator, denominator = _ratio(resolution)
     if denominator <= _EXACT and int(np.abs(ticks).max(initial=0)) * numerator <= _EXACT:
         found: Floats = (ticks * numerator) / np.float64(denominator)
         return found
     return np.array([tick * numerator / denominator for tick in ticks.tolist()], np.float64)
+
+
+@lru_cache
+def _ratio(resolution: Decimal) -> tuple[int, int]:
+    return Fraction(resolution).as_integer_ratio()
 
 
 def _ragged(device: str, channels: Mapping[str, Standing]) -> list[str]:
