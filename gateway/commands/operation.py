@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -20,6 +21,8 @@ from gateway.output import fail, print_json, print_table, progress_bar, say
 from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.stores import Stores
+
+_NEW_OBJECTS: Final = 20_000  # that garbage is looked for among; each message holds a few until it is on disk
 
 
 def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
@@ -66,10 +69,18 @@ def is_running(data: Path) -> bool:
     return False
 
 
+def _seldom_look_for_garbage() -> None:
+    """What was loaded by now stays, and what a message leaves behind goes by itself: there is little to look for."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
+
+
 async def _serve(gateway: Gateway, data: Path) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, gateway.stop)
+    _seldom_look_for_garbage()
     living = asyncio.create_task(show_life(data, gateway.source.subscribed()))
     try:
         return await gateway.run()
