@@ -121,6 +121,8 @@ def _fill_influx(settings: Settings) -> None:
             feeding.fill_again_later(stores)
             say(f"the gateway that runs on {settings.data} sends everything to InfluxDB again")
             return
+        if stores.projector().needs_rebuild():
+            fail("the contracts name other devices or channels than before; run `fairmeter rebuild` first")
         with progress_bar("hours of a device") as bar:
             total = stores.blocks.touched_hours(0)
             task = bar.add_task("filling InfluxDB", total=total, note="")

@@ -42,7 +42,7 @@ class Filled:
 
     Every reading up to `tip` of the journal is there. A round goes through all hours that readings came to since, in
     order, so that at its end everything up to `goal` is; `hour` and `device` are the last done of it. `marker`
-    is the id that was written into the bucket when filling it began, `fingerprint` that of the block store.
+    is the id that was written into the bucket when filling it began, `fingerprint` that of the contracts served.
     """
 
     tip: Tip = GENESIS

@@ -56,6 +56,7 @@ class Feed:
         self.series = series
         self._sender = Sender(influx, cursor)
         self._readings = Readings(stores.book, stores.blocks, cursor, self._sender)
+        self._fingerprint = stores.book.fingerprint()
         self._outage = _Outage()
         self._looked_at = -MARKER_EVERY_S
         self._fillings = 0  # how often filling began anew since the start
@@ -89,7 +90,12 @@ class Feed:
             each.begin_anew()
 
     def fill(self) -> bool:
-        """Send the next accepted readings; False where all that is projected has been sent."""
+        """Send the next accepted readings; False where all that is projected has been sent.
+
+        A block store that other contracts made is about to be made again, and says nothing until it is.
+        """
+        if self._stores.blocks.fingerprint() != self._fingerprint:
+            return False
         marker = self._cursor.filled().marker
         if not marker or marker != self._marker or time.monotonic() - self._looked_at >= MARKER_EVERY_S:
             self._look()
@@ -110,7 +116,7 @@ class Feed:
         if reason:
             marker = secrets.token_hex(8)
             write_marker(self._sender, gateway, marker, now)
-            self._cursor.begin_anew(marker, self._stores.blocks.fingerprint())
+            self._cursor.begin_anew(marker, self._fingerprint)
             log.info("InfluxDB is filled from the beginning", reason=reason)
             self._fillings += 1
         else:
@@ -127,8 +133,8 @@ class Feed:
             return "it has not been filled yet"
         if there != filled.marker:
             return "the bucket was emptied, or another gateway of this name writes to it"
-        blocks, tip = self._stores.blocks, filled.tip
-        if blocks.fingerprint() not in ("", filled.fingerprint):
+        tip = filled.tip
+        if filled.fingerprint != self._fingerprint:
             return "the contracts name other devices or channels than before"
         if tip.position and tip.sha256 not in [each.sha256 for each in self._stores.journal.read(tip.position - 1, 1)]:
             return "the journal is another than before"
