@@ -114,7 +114,7 @@ class ContractSeries:
         """Hand to each contract what came since the last call; every minute all are looked at, as time goes on."""
         store = self._closer.store
         position, minute = store.cursor().position, now_ms // MINUTE_MS
-        first, tick = self._position == 0, minute != self._minute
+        first, tick = self._minute < 0, minute != self._minute
         if position == self._position and not tick:
             return
         touched: dict[str, int] = {}

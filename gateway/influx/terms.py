@@ -5,7 +5,7 @@ from typing import Final
 
 from contracts.contract import Contract
 from contracts.language.terms import Party, Terms
-from contracts.periods import Period, in_force, midnight_ms
+from contracts.periods import Period, midnight_ms
 from gateway.influx.points import Point, Value
 
 LONGEST_TEXT: Final = 30_000  # bytes of UTF-8; InfluxDB takes no text above 64 KiB, escapes included
@@ -59,11 +59,6 @@ def pieces(text: str, most: int) -> list[str]:
         found.append(data[start:end].decode())
         start = end
     return found
-
-
-def device_in_force(terms: Terms, device: str, period: Period) -> bool:
-    """Is the device in force at some time of the period?"""
-    return any(each.id == device and in_force(terms, each, period).length_ms for each in terms.devices)
 
 
 def _party(side: str, party: Party) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
 """All contracts in a real InfluxDB: the same however the journal grew, after late data, a restart and a wipe."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ import pytest
 from gateway.influx.cursor import Cursor
 from gateway.influx.sending import Sender
 from gateway.influx.series import ContractSeries
-from gateway.influx.server import Influx
+from gateway.influx.server import Influx, Unreachable
 from gateway.settings import InfluxSettings
 from tests.gateway.history import DAY_MS, HOUR_MS, START_MS, History, history, random_messages
+from tests.servers.fixtures import settings_of
 from tests.servers.influxd import Influxd
 
 NOW = START_MS + 4 * DAY_MS + 7 * HOUR_MS + 21 * 60_000
@@ -68,34 +69,70 @@ def _changes(points: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return kept
 
 
-def lived(site: History, seed: int, now_ms: int, watch: ContractSeries | None = None, to: Sender | None = None) -> None:
-    """Everything arrives in order up to a moment; somebody draws it meanwhile, now and then."""
+def lived(site: History, seed: int, now_ms: int, draw: Callable[[int], object] = lambda _: None) -> None:
+    """Everything arrives in order up to a moment; somebody draws it meanwhile, now and then, from the beginning."""
+    draw(START_MS + 1)
     for place, message in enumerate(each for each in random_messages(seed) if each.arrival_ms < now_ms):
         site.receive(message)
         if place % 7 == 0:
             site.close_all(message.arrival_ms)
-            if watch is not None and to is not None:
-                drawn(watch, to, message.arrival_ms)
+            draw(message.arrival_ms)
     site.close_all(now_ms)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+def another(server: Influxd, influx: InfluxSettings) -> InfluxSettings:
+    """A second bucket on the same server."""
+    server.ask("CREATE DATABASE other")
+    return influx.model_copy(update={"bucket": "other/autogen"})
+
+
+def same(one: Rows, other: Rows) -> None:
+    """The two buckets hold the same, point by point."""
+    assert one.keys() == other.keys()
+    for name, points in other.items():
+        assert one[name] == points, name
+
+
 def test_drawn_as_it_comes_or_all_at_once_it_is_the_same(
-    seed: int, influx_server: Influxd, influx: InfluxSettings, tmp_path: Path
+    influx_server: Influxd, influx: InfluxSettings, tmp_path: Path
 ) -> None:
     """A bucket that followed every reading holds what a bucket holds that was filled when all had come."""
-    influx_server.ask("CREATE DATABASE other")
-    other = influx.model_copy(update={"bucket": "other/autogen"})
+    other = another(influx_server, influx)
     with history() as site, sender(influx, tmp_path) as one, sender(other, tmp_path / "other") as two:
         following = ContractSeries(site.closer)
-        lived(site, seed, NOW, following, one)
+        lived(site, 1, NOW, lambda now_ms: drawn(following, one, now_ms))
         drawn(following, one, NOW)
         assert drawn(ContractSeries(site.closer), two, NOW) > 1000
-        followed, at_once = held(one), held(two)
-        assert followed.keys() == at_once.keys()
-        for name, points in at_once.items():
-            assert followed[name] == points, name
+        same(held(one), held(two))
     influx_server.ask("DROP DATABASE other")
+
+
+def test_what_was_missed_while_nobody_answered_is_drawn_after(own_influxd: Influxd, tmp_path: Path) -> None:
+    """InfluxDB is away for a day and a half, in which readings come and a period closes: nothing is missing after."""
+    influx = settings_of(own_influxd, tmp_path)
+    other = another(own_influxd, influx)
+    away = range(START_MS + DAY_MS, START_MS + 2 * DAY_MS + DAY_MS // 2)
+    until, missed, runs = START_MS + 3 * DAY_MS, 0, True
+    with history() as site, sender(influx, tmp_path) as one, sender(other, tmp_path / "other") as two:
+        following = ContractSeries(site.closer)
+
+        def draw(now_ms: int) -> None:
+            nonlocal missed, runs
+            if runs and now_ms in away:
+                own_influxd.stop()
+            elif not runs and now_ms not in away:
+                own_influxd.start()
+            runs = now_ms not in away
+            try:
+                drawn(following, one, now_ms)
+            except Unreachable:
+                missed += 1
+
+        lived(site, 4, until, draw)
+        draw(until)
+        assert missed > 2
+        drawn(ContractSeries(site.closer), two, until)
+        same(held(one), held(two))
 
 
 def test_a_start_changes_nothing_and_a_wipe_is_filled(influx: InfluxSettings, tmp_path: Path) -> None:
