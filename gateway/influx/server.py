@@ -26,6 +26,7 @@ _LEVEL: Final = 1  # line protocol repeats itself: higher levels take five times
 _CHUNK_BYTES: Final = 1 << 16
 _ANNOTATED: Final = {"annotations": ["datatype", "group", "default"], "header": True}
 _LATER: Final = (408, 429, 502, 503, 504)
+_LINES: Final = ("partial write", "unable to parse", "dropped=")  # a 400 may also be a proxy's, or about the request
 _NO_BUCKET: Final = ("retention policy not found", "invalid retention policy", "no database", "could not find bucket")
 
 
@@ -153,7 +154,7 @@ class Influx:
         if not isinstance(error, ApiException) or not isinstance(fault, Refused):
             return fault
         said = _said(error)
-        if error.status in (400, 413, 422):
+        if error.status in (413, 422) or (error.status == 400 and any(each in said for each in _LINES)):
             dropped = re.search(r"dropped=(\d+)", said)
             return LinesRefused(f"InfluxDB refused lines: {said}", int(dropped[1]) if dropped else None)
         if error.status == 500 and not any(each in said for each in _NO_BUCKET):

@@ -52,6 +52,7 @@ def test_a_partly_refused_request_is_taken_apart(server: Answering, influx: Infl
         (503, "unavailable", "the server is starting", Unreachable, "asked again"),
         (429, "too many requests", "slow down", Unreachable, "asked again"),
         (400, "invalid", "unable to parse 'm x': missing field value", LinesRefused, "unable to parse"),
+        (400, "invalid", "a proxy knows better", Refused, "a proxy knows better"),
         (413, "request too large", "unable to read data: points batch is too large", LinesRefused, "too large"),
     ],
 )
