@@ -23,7 +23,7 @@ from gateway.restate import ContractFault
 log = structlog.get_logger(__name__)
 
 STEP_S: Final = 0.3  # the time after which a caller that has other work gets the word again
-RESTS: Final = 19  # of twenty seconds, one goes into following the hour under way
+RESTS: Final = 49  # of fifty seconds, one goes into following hours under way
 REFRESHED_S: Final = 2.0
 MINUTE_MS: Final = UNIT_MS["min"]
 _NO_LIMIT: Final = 2**31

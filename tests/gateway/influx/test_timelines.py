@@ -1,12 +1,24 @@
 """Timelines as points: every change, nothing twice, and what later data takes back overwritten."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.periods import Span
+from contracts.compute import Reckoned, reckon
+from contracts.contract import Contract, read_contract
+from contracts.events import Docket
+from contracts.metering import opening_devices
+from contracts.periods import Span, period_named, periods_until
+from contracts.readings import Clock, judge
+from contracts.sides.carried import State
+from contracts.sides.told import decisions_of
+from contracts.statement import Input
+from contracts.table import read_table
 from gateway.influx.points import Point
-from gateway.influx.timelines import WORDS, Course, changes, painted
+from gateway.influx.progress import breached_ms
+from gateway.influx.timelines import WORDS, Course, changes, courses, painted
+from tests.golden.cases import CASES, TWO_SIDED, Case
 
 steps = st.dictionaries(st.integers(0, 30), st.integers(0, 2), min_size=1)
 
@@ -60,3 +72,39 @@ def test_a_span_that_has_not_begun_has_no_more_than_its_beginning() -> None:
     """A device that is not yet in force is off."""
     times, states = painted(Span(10, 10), [(0, 20, 1)])
     assert (times.tolist(), states.tolist()) == ([10], [0])
+
+
+def reckoned(case: Case) -> tuple[Contract, Reckoned]:
+    """The period of a golden case as it is measured, the periods before it included."""
+    contract = read_contract(case.text("terms.yaml"), "terms.yaml")
+    terms, docket = contract.terms, Docket.of(case.events(contract.terms))
+    columns = read_table(case.text("readings.csv"), "readings.csv").columns(terms)
+    decisions = {device.id: decisions_of(terms, docket, device.id) for device in terms.devices}
+    clock = Clock.of(terms)
+    judged = {key: judge(each, clock, decisions[key[0]].get(key[1], ())) for key, each in columns.items()}
+    periods = periods_until(terms, period_named(terms, case.period))
+    readings = {key: each.series() for key, each in judged.items()}
+    state = State(periods[0].span.start, opening_devices(terms, periods[0], readings))
+    for period in periods:
+        found = reckon(contract, period, state, Input(judged, docket=docket.touching(period.span)), status="computed")
+        state = found.closing
+    return contract, found
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in TWO_SIDED], ids=lambda case: case.name)
+def test_the_time_in_each_state_is_that_of_the_statement(case: Case) -> None:
+    """Down, excused, unknown and breached last as long as the statement's intervals of each promise and device."""
+    contract, found = reckoned(case)
+    period = period_named(contract.terms, case.period)
+    drawn_courses = list(courses(contract.terms, period, found.metered, found.document, found.holidays))
+    timelines = [each for each in drawn_courses if each.measurement == "timeline"]
+    rows = [*found.document["guarantees"], *found.document["obligations"]]
+    assert len(timelines) == len(rows)
+    for course, row in zip(timelines, rows, strict=True):
+        tags = dict(course.tags)
+        assert (tags["promise"], tags["device"] or None) == (row["id"], row["device"])
+        lengths = np.diff(course.times, append=period.span.end)
+        for place, word in enumerate(course.words[2:], 2):
+            stated = breached_ms(each for each in row["intervals"] if each["state"] == word)
+            if word != "kept":
+                assert int(lengths[course.states == place].sum()) == stated, (row["id"], word)
