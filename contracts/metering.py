@@ -199,10 +199,10 @@ def _restarts(
     readings of all its channels are taken together, in order of time.
     """
     stretches = [every.between(state.at, end) for (reporter, _), every in readings.items() if reporter == device]
+    if all(_names_none_but(state.boot, every) for every in stretches):
+        return (), state.boot  # as nearly always
     named = [each.at(each.boots != NO_BOOT) for each in stretches if len(each.boots)]
     names = sorted({each.boot_names[boot] for each in named for boot in np.unique(each.boots).tolist()})
-    if not names or names == [state.boot]:
-        return (), state.boot
     places = {name: place for place, name in enumerate(names)}
     times = np.concatenate([each.times for each in named])
     boots = np.concatenate([np.array([places.get(n, -1) for n in each.boot_names])[each.boots] for each in named])
@@ -211,6 +211,11 @@ def _restarts(
     before = boots[0] if state.boot is None else places.get(state.boot, -1)
     changes = np.flatnonzero(np.diff(boots, prepend=before))
     return tuple(np.unique(times[changes]).tolist()), names[int(boots[-1])]
+
+
+def _names_none_but(boot: str | None, series: Series) -> bool:
+    place = series.boot_names.index(boot) if boot in series.boot_names else NO_BOOT
+    return bool(((series.boots == place) | (series.boots == NO_BOOT)).all())
 
 
 def _fresh(meter: MeterState) -> MeterState:
