@@ -6,10 +6,11 @@ import fcntl
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import IO, Annotated, Any, Final
 
 import typer
 
@@ -47,9 +48,7 @@ def run(settings: SettingsFile = None, data: DataFolder = None) -> None:
 def alone(data: Path) -> Iterator[None]:
     """Hold a data folder for the one gateway that runs on it; the lock ends with the process, however that ends."""
     with (data / ".running").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(file, tries=10):  # a command that looks whether a gateway runs holds it for a moment
             file.seek(0)
             mine = "give this one a data folder and a broker.client_id of its own"
             fail(f"a gateway already runs on {data}, as process {file.read().strip()}; stop it, or {mine}")
@@ -62,9 +61,16 @@ def alone(data: Path) -> Iterator[None]:
 def is_running(data: Path) -> bool:
     """Whether a gateway runs on a data folder."""
     with (data / ".running").open("a+") as file:
+        return not _locked(file, tries=1)
+
+
+def _locked(file: IO[str], tries: int) -> bool:
+    for _ in range(tries):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            time.sleep(0.05)
+        else:
             return True
     return False
 
