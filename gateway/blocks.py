@@ -34,6 +34,7 @@ from gateway.increment import (
     ContractEvent,
     Counts,
     DeviceEvent,
+    EventKind,
     Increment,
     LastStatus,
     Rejection,
@@ -226,16 +227,13 @@ class BlockStore:
         query = """SELECT device, time_ms, kind, id, details, position FROM events
             WHERE device = ? AND time_ms >= ? AND time_ms < ? AND position <= ? ORDER BY time_ms, rowid"""
         found = self._reader.execute(query, (device, start_ms, end_ms, _last(upto))).fetchall()
-        return [
-            DeviceEvent(device, time_ms, kind, identity, json.loads(details), position)
-            for device, time_ms, kind, identity, details, position in found
-        ]
+        return [_device_event(*row) for row in found]
 
     def announced(self, since: int) -> list[DeviceEvent]:
         """The events of all devices that came after position `since`, in order of arrival."""
         query = "SELECT device, time_ms, kind, id, details, position FROM events WHERE position > ? ORDER BY rowid"
         found = self._reader.execute(query, (since,)).fetchall()
-        return [DeviceEvent(*row[:4], json.loads(row[4]), row[5]) for row in found]
+        return [_device_event(*row) for row in found]
 
     def contract_events(self, contract: str, upto: int | None = None) -> list[Event]:
         """The events of a contract in order of entry; at most position `upto`."""
@@ -346,6 +344,10 @@ class BlockStore:
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
+
+
+def _device_event(device: str, time_ms: int, kind: EventKind, identity: str, details: str, position: int) -> DeviceEvent:
+    return DeviceEvent(device, time_ms, kind, identity, json.loads(details), position)
 
 
 def _row(tip: Tip) -> tuple[int, bytes]:
