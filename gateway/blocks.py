@@ -346,7 +346,9 @@ class BlockStore:
                     self._writer.execute("ROLLBACK")
 
 
-def _device_event(device: str, time_ms: int, kind: EventKind, identity: str, details: str, position: int) -> DeviceEvent:
+def _device_event(
+    device: str, time_ms: int, kind: EventKind, identity: str, details: str, position: int
+) -> DeviceEvent:
     return DeviceEvent(device, time_ms, kind, identity, json.loads(details), position)
 
 
