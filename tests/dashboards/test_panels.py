@@ -11,6 +11,7 @@ import yaml
 from dashboards.files import FOLDER
 from tests.dashboards.grafana import USED
 from tests.dashboards.queries import BOARDS, FILES, KINDS
+from tests.markdown import Document, tables
 
 SOURCE = {"type": "influxdb", "uid": "fairmeter-influxdb"}
 PANELS = [pytest.param(name, panel, id=f"{name}-{panel['id']}") for name, b in BOARDS.items() for panel in b["panels"]]
@@ -142,3 +143,11 @@ def test_provisioning_has_one_source_and_no_variable_of_the_environment() -> Non
     assert "$" not in (FOLDER / "provisioning/alerting/fairmeter.yaml").read_text()
     (provider,) = yaml.safe_load((FOLDER / "provisioning/dashboards/fairmeter.yaml").read_text())["providers"]
     assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
+
+
+def test_the_document_tells_of_every_dashboard_and_rule() -> None:
+    """What account managers read has a section for each dashboard, and says of each rule when it fires."""
+    document = Document("docs/dashboards.md")
+    assert all(document.section(name.capitalize()) for name in BOARDS)
+    ((*rules,),) = tables(document.section("Alerts"))
+    assert [row[0] for row in rules] == [rule.document["title"] for rule in FILES.rules]
