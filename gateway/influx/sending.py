@@ -20,6 +20,9 @@ LINES_A_REQUEST: Final = 5_000
 _LINE: Final = re.compile(r"((?:[^ \\]|\\.)+) (.+) (-?\d+)", re.DOTALL)
 _FIELD: Final = re.compile(r'((?:[^,= \\]|\\.)+)=("(?:[^"\\]|\\.)*"|[^,]+)', re.DOTALL)
 
+# What the reasons of one fault do not have in common; with it every refusal would be remembered on its own.
+_VARYING: Final = re.compile(r" dropped=.*|dropped \d+ (?=points)| - oldest point.*", re.DOTALL)
+
 
 class Sender:
     """Whoever has points sends them here, from any thread.
@@ -75,7 +78,7 @@ def by_field(lines: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _refusals(lines: Sequence[str], refusal: LinesRefused) -> list[Refusal]:
-    reason = re.sub(r" dropped=\d+", "", str(refusal))
+    reason = _VARYING.sub("", str(refusal))
     found = []
     for head, fields, time in map(_parts, lines):
         moment = int(time)

@@ -144,7 +144,8 @@ class Influx:
             return Refused(f"InfluxDB at {self.url}: the token lacks a right ({said}); {remedy}")
         if error.status == 404 or any(each in said for each in _NO_BUCKET):
             remedy = "`fairmeter influx init` makes it, or name another in influx.bucket or influx.org"
-            return Refused(f"InfluxDB at {self.url} has no bucket {self.bucket} ({said}); {remedy}")
+            unseen = "; 2.x says so of a bucket, too, that the token has no right to read"
+            return Refused(f"InfluxDB at {self.url} has no bucket {self.bucket} ({said}); {remedy}{unseen}")
         if error.status in _LATER:
             return Unreachable(f"InfluxDB at {self.url} is not ready ({error.status} {said}); asked again until it is")
         return Refused(f"InfluxDB at {self.url} could not answer: {said}")

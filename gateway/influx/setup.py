@@ -32,7 +32,7 @@ def prepare(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -
     except (ApiException, HTTPError, OSError) as error:
         raise influx.fault(error) from error
     except InfluxDBError as error:
-        raise Refused(f"InfluxDB at {influx.url}: {error}; correct influx.org") from error
+        raise Refused(f"InfluxDB at {influx.url}: {error}; correct influx.org, or the token's rights") from error
     influx.write(lines([Point("marker", {"gateway": "init"}, {"id": "init"}, now_ms())]))
     influx.check()
     say(f"the token may write and read {influx.bucket}")

@@ -1,6 +1,7 @@
-"""The form in which InfluxDB 2.x answers, where none can be run: status, code and message of what is asked of it here.
+"""The form in which InfluxDB 2.x answers, where none is run: status, code and message of what is asked of it here.
 
-It cannot show how 2.7 behaves. All else is tested against a real InfluxDB (tests/servers/influxd.py).
+It brings about what a real one seldom does, such as a full disk. All else is tested against a real InfluxDB, of
+whichever version there is (tests/servers/influxd.py).
 """
 
 import gzip

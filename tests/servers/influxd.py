@@ -1,7 +1,7 @@
 """A real InfluxDB 1.8 with the write and query endpoints of 2.x: `go install …/influxd@v1.8.10` builds it.
 
 Its token is `user:password`, its organization `-`, and a bucket is `database/policy`. It can be stopped and started
-again with what it holds, and emptied.
+again with what it holds, and emptied. Where `influxd` is 2.x, or one runs already, that is taken (influxd_2.py).
 """
 
 import os
@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ class Influxd:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    org: str = "-"
+    token: str = TOKEN
     _rpc_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -79,21 +82,16 @@ class Influxd:
     def start(self) -> None:
         """Start it and wait until it answers; on a fresh folder its user and database are made."""
         assert self._process is None, "it runs already"
-        command = program()
         self.folder.mkdir(parents=True, exist_ok=True)
-        configuration = self.folder / "influxdb.conf"
-        configuration.write_text(_CONFIGURATION.format(folder=self.folder, port=self.port, rpc_port=self._rpc_port))
+        command = [program(), *self._options()]
         with (self.folder / "influxd.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [command, "-config", configuration], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._answers():
             assert self._process.poll() is None, f"influxd ended at once; see {self.folder}/influxd.log"
             assert time.monotonic() < deadline, "influxd does not answer"
             time.sleep(0.05)
-        self.ask(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES", known=False)
-        self.ask("CREATE DATABASE fairmeter")
+        self._set_up()
 
     def stop(self, *, kill: bool = False) -> None:
         """Stop it; what it holds stays on disk."""
@@ -103,9 +101,25 @@ class Influxd:
             process.wait(timeout=30)
 
     def wipe(self) -> None:
-        """Empty the database, as a lost disk would; it runs on."""
-        self.ask("DROP DATABASE fairmeter")
-        self.ask("CREATE DATABASE fairmeter")
+        """Empty the bucket, as a lost disk would; it runs on."""
+        self.drop(BUCKET)
+        self.make(BUCKET)
+
+    def make(self, bucket: str, keep_hours: int | None = None) -> None:
+        """Make an empty bucket, which keeps its points for ever unless that is said."""
+        database, _, policy = bucket.partition("/")
+        self.ask(f"CREATE DATABASE {database}")
+        if keep_hours is not None:
+            self.ask(f"CREATE RETENTION POLICY {policy} ON {database} DURATION {keep_hours}h REPLICATION 1")
+
+    def drop(self, bucket: str) -> None:
+        """Remove a bucket with all it holds."""
+        self.ask(f"DROP DATABASE {bucket.partition('/')[0]}")
+
+    def stranger(self) -> str:
+        """The token of somebody who is known and may do nothing."""
+        self.ask("CREATE USER nobody WITH PASSWORD 'nobody'")
+        return "nobody:nobody"
 
     def ask(self, query: str, *, known: bool = True, **parameters: Any) -> bytes:
         """Run an InfluxQL statement, as the administrator or, before there is one, as nobody; the JSON answer."""
@@ -121,6 +135,17 @@ class Influxd:
                 raise
             with error:
                 return error.read()
+
+    def _options(self) -> Sequence[str | Path]:
+        """How the program is called, with what it reads at its start."""
+        configuration = self.folder / "influxdb.conf"
+        configuration.write_text(_CONFIGURATION.format(folder=self.folder, port=self.port, rpc_port=self._rpc_port))
+        return "-config", configuration
+
+    def _set_up(self) -> None:
+        """Its user and its bucket, on a fresh folder."""
+        self.ask(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES", known=False)
+        self.make(BUCKET)
 
     def _answers(self) -> bool:
         try:

@@ -106,7 +106,7 @@ async def test_ingest_goes_on_without_influxdb_and_nothing_is_missing_after(
 
 def undisturbed(stores: Stores, server: Influxd, folder: Path, before_ms: int) -> set[tuple[tuple[str, Any], ...]]:
     """What another bucket of the server holds that was filled from the same journal, in one go."""
-    server.ask("CREATE DATABASE undisturbed")
+    server.make("undisturbed/autogen")
     influx = settings_of(server, folder, "undisturbed/autogen")
     with gateway_files(folder / "undisturbed", influx, live=lively(2)) as fresh:
         for batch in stores.journal.read():
@@ -122,8 +122,7 @@ def test_a_missing_bucket_and_a_wrong_token_end_when_they_are_mended(
     """The log says once what is wrong and how to mend it, and once that it is over; the gateway does not end."""
     assert influx.token_file is not None
     influx.token_file.write_text("fairmeter:wrong")
-    database = influx.bucket.partition("/")[0]
-    influx_server.ask(f"DROP DATABASE {database}")
+    influx_server.drop(influx.bucket)
 
     async def lived(stores: Stores, said: list[MutableMapping[str, Any]]) -> None:
         def has_said(text: str) -> bool:
@@ -134,7 +133,7 @@ def test_a_missing_bucket_and_a_wrong_token_end_when_they_are_mended(
             await until(lambda: has_said("influx.token_file"))
             settings_of(influx_server, tmp_path)  # writes the right token
             await until(lambda: has_said("fairmeter influx init"))
-            influx_server.ask(f"CREATE DATABASE {database}")
+            influx_server.make(influx.bucket)
             await until(lambda: has_said("InfluxDB goes on"))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -158,7 +157,7 @@ from gateway.influx.server import Influx
 from gateway.settings import InfluxSettings
 from tests.gateway.influx.filled import fill, gateway_files
 readings.HOURS_A_STEP = 1
-left, write = int(sys.argv[5]), Influx.write
+left, write = int(sys.argv[6]), Influx.write
 def write_and_die(*given):
     global left
     write(*given)
@@ -166,7 +165,7 @@ def write_and_die(*given):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 Influx.write = write_and_die
-influx = InfluxSettings(url=sys.argv[2], bucket=sys.argv[3], token_file=Path(sys.argv[4]))
+influx = InfluxSettings(url=sys.argv[2], bucket=sys.argv[3], token_file=Path(sys.argv[4]), org=sys.argv[5])
 with gateway_files(Path(sys.argv[1]), influx) as stores:
     fill(stores)
 """
@@ -178,7 +177,7 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path, influx: InfluxSettings)
         for message in hours_of("dev-1", 8, "flow"):
             receive(stores, message)
         project(stores)
-    given = [str(each) for each in (tmp_path, influx.url, influx.bucket, influx.token_file)]
+    given = [str(each) for each in (tmp_path, influx.url, influx.bucket, influx.token_file, influx.org)]
     places = [-1]
     for writes in (1, 3, 2):
         process = subprocess.run([sys.executable, "-c", _FILL_AND_DIE, *given, str(writes)], check=False)

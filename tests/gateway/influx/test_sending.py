@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import now_ms
 from gateway.influx.cursor import Cursor, Refusal
 from gateway.influx.points import Point
 from gateway.influx.sending import Sender, by_field
@@ -68,13 +69,13 @@ def test_what_lies_beyond_the_retention_is_refused_and_named(
     influx: InfluxSettings, influx_server: Influxd, cursor: Cursor
 ) -> None:
     """Where the bucket does not keep as long as the readings are old, that is the reason given."""
-    database = influx.bucket.partition("/")[0]
-    influx_server.ask(f"CREATE RETENTION POLICY short ON {database} DURATION 2h REPLICATION 1")
     short = influx.model_copy(update={"bucket": influx.bucket.replace("autogen", "short")})
+    influx_server.make(short.bucket, keep_hours=2)
     with Influx.open(short) as server:
-        Sender(server, cursor).send([Point("m", {}, {"x": 1.0}, 1_000)])
-    assert [(each.series, each.points) for each in cursor.refused()] == [("m x", 1)]
-    assert "beyond retention policy" in cursor.refused()[0].reason
+        for times in ((1_000,), (2_000, 3_000, now_ms())):
+            Sender(server, cursor).send(Point("m", {}, {"x": 1.0}, time) for time in times)
+    assert [(each.series, each.points, each.last_ms) for each in cursor.refused()] == [("m x", 3, 3_000)]
+    assert "retention policy" in cursor.refused()[0].reason
 
 
 def test_lines_are_split_into_fields_whatever_is_in_them() -> None:

@@ -82,7 +82,7 @@ def lived(site: History, seed: int, now_ms: int, draw: Callable[[int], object] =
 
 def another(server: Influxd, influx: InfluxSettings) -> InfluxSettings:
     """A second bucket on the same server."""
-    server.ask("CREATE DATABASE other")
+    server.make("other/autogen")
     return influx.model_copy(update={"bucket": "other/autogen"})
 
 
@@ -104,7 +104,7 @@ def test_drawn_as_it_comes_or_all_at_once_it_is_the_same(
         drawn(following, one, NOW)
         assert drawn(ContractSeries(site.closer), two, NOW) > 1000
         same(held(one), held(two))
-    influx_server.ask("DROP DATABASE other")
+    influx_server.drop("other/autogen")
 
 
 def test_what_was_missed_while_nobody_answered_is_drawn_after(own_influxd: Influxd, tmp_path: Path) -> None:
