@@ -49,7 +49,7 @@ class Looked:
 @contextmanager
 def bucket(server: Influxd, folder: Path, name: str) -> Iterator[Any]:
     """The settings of a bucket of this name, which is gone afterwards."""
-    server.ask(f"CREATE DATABASE {name}")
+    server.make(f"{name}/autogen")
     folder.mkdir(parents=True, exist_ok=True)
     yield settings_of(server, folder, f"{name}/autogen")
-    server.ask(f"DROP DATABASE {name}")
+    server.drop(f"{name}/autogen")

@@ -86,10 +86,8 @@ def test_a_wrong_token_is_named_with_the_remedy(influx_server: Influxd, tmp_path
 def test_a_token_that_lacks_a_right_is_named_with_the_remedy(
     influx: InfluxSettings, influx_server: Influxd, tmp_path: Path
 ) -> None:
-    """A user who may not read or write the bucket is told apart from one who is not known.
-
-    To read, 2.x denies to such a user that there is a bucket; that it may be there is said with the remedy.
-    """
+    """A user who may not read or write the bucket is told apart from one who is not known."""
+    # Asked to read it, 2.x denies to such a user that there is such a bucket.
     remedy = f"lacks a right .*let it read and write {influx.bucket}|no bucket {influx.bucket} .*no right to read"
     with Influx.open(settings_of(influx_server, tmp_path, influx.bucket, influx_server.stranger())) as server:
         for ask in REQUESTS:
