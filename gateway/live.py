@@ -6,9 +6,10 @@ state before is the one it had: from there on nothing changes. Sums of many segm
 far is a short addition, by the very code of the final.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from contracts.adjusting import adjusted
 from contracts.contract import Contract
@@ -98,6 +99,7 @@ class LivePeriod:
         self.period = period
         self.opening = opening
         self._edges = edges(period.span, now_ms)
+        self._folded = now_ms // DAY_MS
         self.later = Restatement()
         self.settlements: Collection[str] = ()  # those that its statement brings
         self._holidays = holidays_of(contract.terms, period)
@@ -109,6 +111,7 @@ class LivePeriod:
         Silence after the last reading is not cut into hours: a statement meters it as one stretch.
         """
         said = self.hear(source)
+        self._fold(now_ms)
         for chain in self._chains.values():
             keys = keys_of(self.contract.terms, chain.device.id)
             reporters = {device for device, _ in keys}
@@ -116,6 +119,19 @@ class LivePeriod:
             self._again(source, chain, self._places(hours, len(chain.segments)))
             newest = max(source.store.newest_ms(*key) for key in keys)
             self._further(source, chain, min(now_ms, newest))
+
+    def _fold(self, now_ms: int) -> None:
+        """Make one segment of each day gone by, as they are at a start: memory goes with days, and not with hours.
+
+        A day in which a device was metered only in part, because it fell silent, is metered again when it speaks.
+        """
+        if now_ms // DAY_MS == self._folded:
+            return
+        self._folded = now_ms // DAY_MS
+        after = edges(self.period.span, now_ms)
+        for chain in self._chains.values():
+            _fold_chain(chain, self._edges, after)
+        self._edges = after
 
     def hear(self, source: Source) -> dict[str, set[int]]:
         """Take in what is said of each device by now, and give the hours in which that differs from before."""
@@ -271,6 +287,28 @@ def _summed(chain: Chain, group: int) -> Measured:
     if group not in chain.sums or len(parts) < TOGETHER:
         chain.sums[group] = sum((segment.measured for segment in parts), NOTHING)
     return chain.sums[group]
+
+
+def _fold_chain(chain: Chain, before: list[int], after: list[int]) -> None:
+    """Put the segments between two of the edges `after` together; those that reach no such edge are dropped."""
+    held, folded = before[len(chain.segments)], list[Segment]()
+    for start, end in pairwise(after):
+        if end > held:
+            break
+        parts = chain.segments[bisect_left(before, start) : bisect_left(before, end)]
+        folded.append(parts[0] if len(parts) == 1 else Segment(parts[0].before, _together(parts)))
+    rest = bisect_left(before, after[len(folded)])
+    if rest < len(chain.segments):
+        chain.after = chain.segments[rest].before
+    chain.segments = folded
+    chain.sums.clear()
+
+
+def _together(parts: list[Segment]) -> Measured:
+    """What segments that follow each other measured, in as few timelines as it takes."""
+    whole = sum((segment.measured for segment in parts), NOTHING)
+    watched = {watch: (joined(each),) for watch, each in whole.watched.items()}
+    return replace(whole, watched=watched, overdue={duty: united(each) for duty, each in whole.overdue.items()})
 
 
 def edges(span: Span, now_ms: int) -> list[int]:

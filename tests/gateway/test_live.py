@@ -109,8 +109,9 @@ def test_hour_by_hour_is_the_same_as_all_at_once(tmp_path: Path, seed: int) -> N
         projector = site.projector()
         begun = week.span.start + seed % 3 * 40 * HOUR_MS
         live = LivePeriod(contract, week, Source(site.store, contract.terms).first_opening(week), begun)
-        waiting = messages(chance)
+        waiting, now = messages(chance), begun
         while waiting:
+            now = max(now, chance.randrange(begun, END_MS)) if len(waiting) > 200 else END_MS
             count = chance.choice([1, 3, 40, 200])
             site.receive(*waiting[:count])
             del waiting[:count]
@@ -120,7 +121,7 @@ def test_hour_by_hour_is_the_same_as_all_at_once(tmp_path: Path, seed: int) -> N
             pairs = site.store.dirty()
             for device, hour in pairs:
                 dirty.setdefault(device, set()).add(hour)
-            live.update(source, dirty, END_MS)
+            live.update(source, dirty, now)
             site.store.clear_dirty(pairs, site.store.cursor().position)
         source = Source(site.store, contract.terms)
         expected = at_once(source, TERMS, week, "provisional")
@@ -158,6 +159,29 @@ def test_a_period_goes_on_from_another_opening_state(tmp_path: Path) -> None:
         again = LivePeriod(contract, second, opening, second.span.start)
         again.update(source, {}, END_MS)
         assert live.statement(source, END_MS) == again.statement(source, END_MS)
+
+
+def test_days_gone_by_are_kept_as_days(tmp_path: Path) -> None:
+    """What a running gateway keeps of a period grows by the day and not by the hour, as if it had just been started."""
+    contract = read_contract(TERMS, "live.yaml")
+    week = period_of(contract.terms, date(2026, 1, 2))
+    with Site.open(tmp_path, live=TERMS) as site:
+        projector = site.projector()
+        site.receive(*messages(random.Random(5)))
+        while projector.project_next():
+            pass
+        source = Source(site.store, contract.terms)
+        opening = source.first_opening(week)
+        running = LivePeriod(contract, week, opening, week.span.start)
+        for now in range(week.span.start, END_MS + 1, 5 * HOUR_MS):
+            running.update(source, {}, now)
+        running.update(source, {}, END_MS)
+        started = LivePeriod(contract, week, opening, END_MS)
+        started.update(source, {}, END_MS)
+        kept = [[len(chain.segments) for chain in live._chains.values()] for live in (running, started)]
+        assert kept[0] == kept[1]
+        assert max(kept[0]) < 2 * 24 + 5
+        assert running.statement(source, END_MS) == started.statement(source, END_MS)
 
 
 def test_one_late_reading_leaves_most_hours_alone(tmp_path: Path) -> None:
