@@ -12,7 +12,7 @@ LONGEST_TEXT: Final = 30_000  # bytes of UTF-8; InfluxDB takes no text above 64 
 
 
 def contract_points(contract: Contract) -> Iterator[Point]:
-    """One version of a contract, at the moment it comes into force: its parties, its devices and its text."""
+    """One version of a contract, at the moment it comes into force: its parties, devices and promises, and its text."""
     terms = contract.terms
     begin = midnight_ms(terms.valid.from_, terms.timezone)
     until = terms.valid.until
@@ -37,6 +37,10 @@ def contract_points(contract: Contract) -> Iterator[Point]:
             "title": device.title or device.id,
         }
         yield Point("member", {**tags, "device": device.id}, fields, begin)
+    for side, promises in (("guarantee", terms.guarantees), ("obligation", terms.obligations)):
+        for promise in promises:
+            about = {"contract": terms.id, "promise": promise.id, "side": side}
+            yield Point("promise", about, {"title": promise.title or promise.id}, begin)
     parts = pieces(contract.text, LONGEST_TEXT)
     texts = {f"text_{place}": part for place, part in enumerate(parts)}
     tags = {"contract": terms.id, "version": str(terms.version)}

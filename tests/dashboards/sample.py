@@ -12,6 +12,10 @@ from gateway.influx.points import Point, Value
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 AIR, TRUCK = "AIR-1", "TRK-1"
+PROMISED = {
+    "guarantee": {"uptime": "The truck can drive", "repair": "Mended within six hours"},
+    "obligation": {"inspection": "Have it inspected", "connected": "Keep it online"},
+}
 BREWERY, HAULIER = "Brouwerij Zuid", "Transport Devos / Noord"
 
 
@@ -43,7 +47,15 @@ class Months:
 def sample(now_ms: int) -> list[Point]:
     """Every measurement of the schema, as it would stand now."""
     months = Months(now_ms)
-    return [*_parties(months), *_agreed(months), *_figures(months), *_changes(months), *_said(months), *_now(months)]
+    return [
+        *_parties(months),
+        *_promised(months.before_ms),
+        *_agreed(months),
+        *_figures(months),
+        *_changes(months),
+        *_said(months),
+        *_now(months),
+    ]
 
 
 def _parties(months: Months) -> Iterator[Point]:
@@ -130,6 +142,12 @@ def _figures(months: Months) -> Iterator[Point]:
             "allowance", {**in_air, "charge": "volume"}, {**included, "runs_out_ms": months.end_ms - DAY_MS}, at
         )
         yield from _promises(in_truck, at)
+
+
+def _promised(since: int) -> Iterator[Point]:
+    for side, promises in PROMISED.items():
+        for promise, title in promises.items():
+            yield Point("promise", {"contract": TRUCK, "promise": promise, "side": side}, {"title": title}, since)
 
 
 def _promises(period: dict[str, str], at: int) -> Iterator[Point]:

@@ -97,7 +97,8 @@ def test_the_portfolio_says_where_to_act(sampled: Looked) -> None:
     assert (contracts[0]["risk"], contracts[0]["used"], contracts[0]["breached"]) == (245.0, 87.5, 1.0)
     assert contracts[0]["period"] == Months(sampled.stop_ms).name
     guarantees = rows(sampled.answer(named("portfolio", "8 Guarantees")))
-    assert [(each["guarantee"], each["budget_used"]) for each in guarantees] == [("uptime", 87.5), ("repair", 0.0)]
+    used = [(each["title"], each["budget_used"]) for each in guarantees]
+    assert used == [("The truck can drive", 87.5), ("Mended within six hours", 0.0)]
     silent = rows(sampled.answer(named("portfolio", "10 Silent")))
     assert [(each["device"], each["silent_ms"]) for each in silent] == [("comp-02", 7_200_000.0)]
     told = rows(sampled.answer(named("portfolio", "12 What happened")))
