@@ -57,6 +57,16 @@ def test_a_contract_is_its_parties_its_devices_and_its_text() -> None:
     assert line(points[0]).startswith("contract,contract=T-1,customer=Brauerei\\ Süd ")
 
 
+def test_a_promise_is_called_what_the_contract_calls_it() -> None:
+    """Its title, or its id where it has none, with the side that made it."""
+    titled = LIMITS.replace("id: gentle", "id: gentle, title: Not too hard")
+    found = [point for point in contract_points(contract(titled)) if point.measurement == "promise"]
+    assert [(point.tags["promise"], point.tags["side"], point.fields["title"]) for point in found] == [
+        ("uptime", "guarantee", "uptime"),
+        ("gentle", "obligation", "Not too hard"),
+    ]
+
+
 @given(st.text(), st.integers(4, 40))
 def test_a_long_text_in_pieces_is_the_same_text(text: str, most: int) -> None:
     """No character is divided, no piece is longer than InfluxDB takes, and together they are the text."""
