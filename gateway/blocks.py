@@ -29,7 +29,7 @@ from contracts.units import HOUR_MS
 from gateway import block_format
 from gateway.additions import add
 from gateway.block_format import POSITION, TIME, Rows
-from gateway.database import FileKind, Readers, open_to_write
+from gateway.database import FileKind, Readers, open_to_write, transaction
 from gateway.increment import (
     ContractEvent,
     Counts,
@@ -334,16 +334,8 @@ class BlockStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StoreError(f"{self._path.name} could not be written: {error}") from error
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+        with self._writing, transaction(self._writer, self._path, _FILE) as db:
+            yield db
 
 
 def _device_event(

@@ -4,10 +4,11 @@ Transactions are begun and ended by hand. One connection writes; each thread tha
 a connection that is closed while another thread uses it crashes the interpreter.
 """
 
+import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -91,6 +92,21 @@ def _statements(script: str) -> list[str]:
             statement = ""
     assert not statement, "every statement of a migration ends with a semicolon at the end of a line"
     return statements
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection, path: Path, kind: FileKind) -> Iterator[sqlite3.Connection]:
+    """All changes made inside, or none: the kind's error where they could not be written."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        yield db
+        db.execute("COMMIT")
+    except sqlite3.Error as error:
+        remedy = "check that the disk has room and that this user may write there"
+        raise kind.error(f"{path.name} could not be written: {error}; {remedy}") from error
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from gateway.database import FileKind, open_to_write
+from gateway.database import FileKind, open_to_write, transaction
 from gateway.journal import GENESIS, Tip
 
 FIRST: Final = (-(2**62), "")  # before every hour and device
@@ -119,17 +119,9 @@ class Cursor:
             return self._db.execute(query).fetchall()
 
     def _change(self, changes: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
-        with self._using:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                for change, values in changes:
-                    self._db.execute(change, values)
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise CursorError(f"{self._path.name} could not be written: {error}") from error
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        with self._using, transaction(self._db, self._path, _FILE):
+            for change, values in changes:
+                self._db.execute(change, values)
 
 
 def _filling(filled: Filled) -> tuple[str, tuple[Any, ...]]:

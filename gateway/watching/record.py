@@ -7,14 +7,13 @@ with the same id, but none is lost. Removing the file makes the watch begin anew
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Self
 
-from gateway.database import FileKind, Readers, open_to_write
+from gateway.database import FileKind, Readers, open_to_write, transaction
 from gateway.watch import Breach, EarlyWarning, Known, Said
 
 _MIGRATIONS: Final = (
@@ -99,7 +98,7 @@ class WatchRecord:
 
     def keep(self, periods: Mapping[Period, tuple[Known, Known]], letters: Iterable[tuple[str, bytes]]) -> None:
         """Keep what is known of periods, each with what was known before, and what is to be said of it."""
-        with self._transaction() as db:
+        with transaction(self._db, self._path, _FILE) as db:
             change = self._last_change(db) + 1
             for place, (before, after) in periods.items():
                 db.execute("INSERT OR IGNORE INTO periods VALUES (?, ?)", place)
@@ -109,7 +108,7 @@ class WatchRecord:
 
     def close_periods(self, places: Iterable[Period], contract: str, number: int) -> None:
         """These periods of a contract are final, up to its statement of that number: nobody looks at them any more."""
-        with self._transaction() as db:
+        with transaction(self._db, self._path, _FILE) as db:
             db.executemany("DELETE FROM periods WHERE contract = ? AND period = ?", places)
             db.execute("INSERT OR REPLACE INTO finals VALUES (?, ?)", (contract, number))
 
@@ -121,7 +120,7 @@ class WatchRecord:
 
     def sent(self, upto: int) -> None:
         """What stands in the outbox up to this place is said."""
-        with self._transaction() as db:
+        with transaction(self._db, self._path, _FILE) as db:
             db.execute("DELETE FROM outbox WHERE place <= ?", (upto,))
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -140,18 +139,6 @@ class WatchRecord:
     def _last_change(db: sqlite3.Connection) -> int:
         newest = [db.execute(f"SELECT max(change) FROM {table}").fetchone()[0] for table in ("breaches", "warnings")]  # noqa: S608 - our own text
         return max(each or 0 for each in newest)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield self._db
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise WatchError(f"{self._path.name} cannot be written: {error}; check that the disk has room") from error
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
 
 def _names(names: Iterable[str]) -> str:
