@@ -57,6 +57,17 @@ def test_a_column_has_a_name_in_words(board: str, panel: dict[str, Any]) -> None
         assert {each["options"] for each in named if each["id"] == "byName"} <= set(headers)
 
 
+@pytest.mark.parametrize(("board", "panel"), PANELS)
+def test_only_a_moment_has_the_unit_of_one(board: str, panel: dict[str, Any]) -> None:
+    """Of a text with such a unit Grafana would make no number, and every link that carries it would lead nowhere."""
+    del board
+    for organize in panel.get("transformations", []):
+        names = {header: name for name, header in organize["options"]["renameByName"].items()}
+        for each in panel["fieldConfig"]["overrides"]:
+            if {"id": "unit", "value": "dateTimeAsIso"} in each["properties"]:
+                assert re.search("^time$|_ms$", names[each["matcher"]["options"]])
+
+
 @pytest.mark.parametrize("board", BOARDS)
 def test_no_panel_overlaps_and_no_place_is_empty(board: str) -> None:
     """Panels fill the rows of the screen, from left to right."""
