@@ -127,7 +127,8 @@ def show_second(stores: Stores, issued: Issued, as_json: bool) -> None:
         if second.agrees:
             say("InfluxDB agrees: every figure of the final statement comes out of what it holds.")
         else:
-            say("InfluxDB differs from the final statement; `fairmeter rebuild --influx` writes it again.")
+            remedy = "remove what was added there, then `fairmeter rebuild --influx`"
+            say(f"InfluxDB differs from the final statement; {remedy}.")
     if not second.agrees:
         raise typer.Exit(1)
 

@@ -8,15 +8,12 @@ from typing import Final
 from gateway.doctor.finding import Finding, fault, ok, parted
 from gateway.influx.cursor import Cursor, CursorError
 from gateway.influx.points import Point, lines
+from gateway.influx.sending import remedy
 from gateway.influx.server import Influx, InfluxError
 from gateway.settings import Settings
 
 MEASUREMENT: Final = "doctor"
 SHOWN: Final = 5
-_ANOTHER: Final = (
-    "Stop the other writer or give it a bucket of its own, remove its points, then `fairmeter rebuild --influx`"
-)
-_TOO_OLD: Final = "`fairmeter influx init --keep-days` lets the bucket keep longer; then `fairmeter rebuild --influx`"
 
 
 def influx(settings: Settings, now_ms: int) -> Iterator[Finding]:
@@ -61,7 +58,7 @@ def _types(opened: Influx) -> Finding:
         return ok("InfluxDB fields", "readings are numbers, as they are to be")
     more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
     said = f"another writer left what is no float in telemetry: {', '.join(wrong[:SHOWN])}{more}"
-    return fault("InfluxDB fields", said, _ANOTHER)
+    return fault("InfluxDB fields", said, remedy("field type conflict"))
 
 
 def _refused(path: Path) -> Iterator[Finding]:
@@ -77,12 +74,6 @@ def _refused(path: Path) -> Iterator[Finding]:
     if refused:
         first, points = refused[0], sum(each.points for each in refused)
         said = f"{points:,} points of {len(refused)} series, such as {first.series}: {first.reason}"
-        yield fault("InfluxDB refused", said, _remedy(first.reason))
+        yield fault("InfluxDB refused", said, remedy(first.reason))
     else:
         yield ok("InfluxDB refused", "nothing")
-
-
-def _remedy(reason: str) -> str:
-    if "conflict" in reason:
-        return _ANOTHER
-    return _TOO_OLD if "retention" in reason else "Report it with this text"

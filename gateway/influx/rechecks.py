@@ -64,7 +64,7 @@ class Rechecks:
         if second.agrees:
             log.info("InfluxDB agrees with the final statement", statement=name)
         else:
-            remedy = "whoever else writes to the bucket must stop; `fairmeter rebuild --influx` writes it again"
+            remedy = "stop whoever else writes to the bucket, remove what was added, then `fairmeter rebuild --influx`"
             where = [str(each) for each in (*second.hours[:5], *second.figures[:5])]
             count = len(second.hours)
             log.error(

@@ -11,11 +11,21 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
+import structlog
+
 from gateway.influx.cursor import Cursor, Refusal
 from gateway.influx.points import Point, line
 from gateway.influx.server import Influx, LinesRefused
 
+log = structlog.get_logger(__name__)
+
 LINES_A_REQUEST: Final = 5_000
+
+_ANOTHER: Final = (
+    "stop the other writer or give it a bucket of its own, remove the whole measurement, ours with it, "
+    "then `fairmeter rebuild --influx`"
+)
+_TOO_OLD: Final = "`fairmeter influx init --keep-days` lets the bucket keep longer; then `fairmeter rebuild --influx`"
 
 _LINE: Final = re.compile(r"((?:[^ \\]|\\.)+) (.+) (-?\d+)", re.DOTALL)
 _FIELD: Final = re.compile(r'((?:[^,= \\]|\\.)+)=("(?:[^"\\]|\\.)*"|[^,]+)', re.DOTALL)
@@ -61,10 +71,30 @@ class Sender:
                 return
             fields = by_field(lines)
             if len(fields) == 1:
-                self._cursor.refuse(_refusals(lines, refusal))
+                self._refuse(_refusals(lines, refusal))
                 return
             for each in fields.values():
                 self._write(each)
+
+    def _refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Remember what was refused; the log is told of each reason once, until InfluxDB is filled anew."""
+        with self._counting:
+            known = {each.reason for each in self._cursor.refused()}
+            self._cursor.refuse(refusals)
+        for each in {each.reason: each for each in refusals if each.reason not in known}.values():
+            log.warning(
+                "InfluxDB refuses points; all others are written",
+                such_as=each.series,
+                reason=each.reason,
+                remedy=remedy(each.reason),
+            )
+
+
+def remedy(reason: str) -> str:
+    """What to do where InfluxDB refused points for this reason."""
+    if "conflict" in reason:
+        return _ANOTHER
+    return _TOO_OLD if "retention" in reason else "report it with this text"
 
 
 def by_field(lines: Iterable[str]) -> dict[str, list[str]]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.clock import now_ms
 from gateway.influx.cursor import Cursor, Refusal
 from gateway.influx.points import Point
-from gateway.influx.sending import Sender, by_field
+from gateway.influx.sending import Sender, by_field, remedy
 from gateway.influx.server import Influx
 from gateway.settings import InfluxSettings
 from tests.gateway.influx.filled import fill, gateway_files, receive, telemetry_in
@@ -49,6 +50,32 @@ def test_a_field_of_another_type_refuses_that_field_alone(influx: InfluxSettings
     assert sum(each.points for each in refused) == READINGS
     assert all("field type conflict" in each.reason for each in refused)
     assert {each.first_ms for each in refused} == {START_MS}
+
+
+def test_the_log_names_each_reason_once_with_its_remedy(influx: InfluxSettings, cursor: Cursor) -> None:
+    """However many points are refused, the log has one line for a reason; after filling anew it is said again."""
+    with Influx.open(influx) as server:
+        server.write(f'telemetry,device=stranger flow="text" {START_MS}\n'.encode())
+        with capture_logs() as said:
+            Sender(server, cursor).send(points())
+            Sender(server, cursor).send(points())
+            cursor.begin_anew("marker", "")
+            Sender(server, cursor).send(points())
+    assert [(each["log_level"], "other writer" in each["remedy"]) for each in said] == [("warning", True)] * 2
+    assert all("field type conflict" in each["reason"] and each["such_as"].endswith(" flow") for each in said)
+
+
+def test_the_remedy_of_a_conflict_is_enough(influx: InfluxSettings, influx_server: Influxd, cursor: Cursor) -> None:
+    """InfluxDB remembers a field's type as long as any point of its measurement is there: without them all is taken."""
+    with Influx.open(influx) as server:
+        server.write(f'telemetry,device=stranger flow="text" {START_MS}\n'.encode())
+        Sender(server, cursor).send(points())
+        assert "remove the whole measurement" in remedy(cursor.refused()[0].reason)
+        influx_server.ask("DROP MEASUREMENT telemetry", db=influx.bucket.partition("/")[0])
+        cursor.begin_anew("marker", "")
+        Sender(server, cursor).send(points())
+    assert cursor.refused() == []
+    assert len(telemetry_in(influx)) == 2 * READINGS
 
 
 def test_one_point_among_many_is_found(influx: InfluxSettings, cursor: Cursor) -> None:
