@@ -68,6 +68,16 @@ def test_only_a_moment_has_the_unit_of_one(board: str, panel: dict[str, Any]) ->
                 assert re.search("^time$|_ms$", names[each["matcher"]["options"]])
 
 
+@pytest.mark.parametrize(("board", "panel"), PANELS)
+def test_what_is_faint_in_a_timeline_is_drawn_faint(board: str, panel: dict[str, Any]) -> None:
+    """Grafana keeps the transparency of a colour of eight hexadecimal digits; any other it draws as full as the rest."""
+    del board
+    if panel["type"] == "state-timeline":
+        colours = set(re.findall(r'"color": "([^"]+)"', json.dumps(panel["fieldConfig"])))
+        assert not [colour for colour in colours if colour == "transparent" or "rgba" in colour]
+        assert "#00000000" in colours, "what is to come is not drawn"
+
+
 @pytest.mark.parametrize("board", BOARDS)
 def test_no_panel_overlaps_and_no_place_is_empty(board: str) -> None:
     """Panels fill the rows of the screen, from left to right."""
