@@ -70,7 +70,7 @@ def test_only_a_moment_has_the_unit_of_one(board: str, panel: dict[str, Any]) ->
 
 @pytest.mark.parametrize(("board", "panel"), PANELS)
 def test_what_is_faint_in_a_timeline_is_drawn_faint(board: str, panel: dict[str, Any]) -> None:
-    """Grafana keeps the transparency of a colour of eight hexadecimal digits; any other it draws as full as the rest."""
+    """Grafana keeps the transparency of a colour of eight hexadecimal digits; all others it draws alike."""
     del board
     if panel["type"] == "state-timeline":
         colours = set(re.findall(r'"color": "([^"]+)"', json.dumps(panel["fieldConfig"])))
