@@ -116,6 +116,10 @@ class Influxd:
         """Remove a bucket with all it holds."""
         self.ask(f"DROP DATABASE {bucket.partition('/')[0]}")
 
+    def remove(self, bucket: str, measurement: str) -> None:
+        """Remove every point of a measurement, and with them what types its fields have."""
+        self.ask(f"DROP MEASUREMENT {measurement}", db=bucket.partition("/")[0])
+
     def stranger(self) -> str:
         """The token of somebody who is known and may do nothing."""
         self.ask("CREATE USER nobody WITH PASSWORD 'nobody'")

@@ -50,6 +50,12 @@ class Influxd2(Influxd):
         (found,) = self.api("GET", f"buckets?{urllib.parse.urlencode({'name': bucket})}")["buckets"]
         self.api("DELETE", f"buckets/{found['id']}")
 
+    def remove(self, bucket: str, measurement: str) -> None:
+        """Remove every point of a measurement, and with them what types its fields have."""
+        where = urllib.parse.urlencode({"org": self.org, "bucket": bucket})
+        everything = {"start": "1970-01-01T00:00:00Z", "stop": "2200-01-01T00:00:00Z"}
+        self.api("POST", f"delete?{where}", {**everything, "predicate": f'_measurement="{measurement}"'})
+
     def stranger(self) -> str:
         """The token of somebody who may read the names of tasks, and nothing else."""
         rights = [{"action": "read", "resource": {"type": "tasks"}}]

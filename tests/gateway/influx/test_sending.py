@@ -71,7 +71,7 @@ def test_the_remedy_of_a_conflict_is_enough(influx: InfluxSettings, influx_serve
         server.write(f'telemetry,device=stranger flow="text" {START_MS}\n'.encode())
         Sender(server, cursor).send(points())
         assert "remove the whole measurement" in remedy(cursor.refused()[0].reason)
-        influx_server.ask("DROP MEASUREMENT telemetry", db=influx.bucket.partition("/")[0])
+        influx_server.remove(influx.bucket, "telemetry")
         cursor.begin_anew("marker", "")
         Sender(server, cursor).send(points())
     assert cursor.refused() == []
