@@ -80,7 +80,7 @@ class Lookout:
 
     def _step(self, terms: Terms, document: Row, seen: Outlook | None, now: int) -> _Look:
         place = (terms.id, document["period"]["name"])
-        before = self._known.get(place, Known())
+        before = self._known[place] if place in self._known else self.stores.watch.of_period(*place)
         said, after = step(before, terms, document, seen, now)
         return _Look(place, before, after, said)
 

@@ -75,10 +75,10 @@ class WatchRecord:
         return {place: self.of_period(*place) for place in places}
 
     def of_period(self, contract: str, period: str) -> Known:
-        """What was said of one period."""
+        """What was said of one period, and the warnings of incidents, which may go on from an earlier one."""
         where = "contract = ? AND period = ?"
         breaches = self._breaches(where, contract, period)
-        warnings = self._warnings(where, contract, period)
+        warnings = self._warnings("contract = ? AND (period = ? OR occasion <> period)", contract, period)
         return Known({each.id: each for each in breaches}, {each.id: each for each in warnings})
 
     def finals(self) -> dict[str, int]:

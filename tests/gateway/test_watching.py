@@ -26,7 +26,7 @@ from gateway.watching.lookout import Lookout
 from tests.contracts.samples import MINUTE, contract_text
 from tests.gateway.history import DAY_MS, DAYS, HOUR_MS, START_MS, TERMS, random_messages
 from tests.gateway.living import CHANNELS, at
-from tests.gateway.site import telemetry
+from tests.gateway.site import event, telemetry
 
 UPTIME = """
 charges: [{id: rent, price: {flat: 1000.00, per: device}}]
@@ -85,6 +85,27 @@ def test_a_restart_says_nothing_twice_and_closes_what_ended_meanwhile(tmp_path: 
     with opened(tmp_path, text) as stores:
         Lookout(stores, LiveView(stores)).look(at("01-02T09:40"), reached_only=False)
         assert said(stores) == [("closed", True)]
+
+
+def test_an_incident_that_goes_on_into_the_next_period_is_not_warned_of_again(tmp_path: Path) -> None:
+    """Each level of a time to respond is told once for the incident, whatever periods it goes through."""
+    promise = "guarantees: [{id: fix, response: {from: {event: breakdown}, to: {event: repaired}, within: 10h}}]\n"
+    text = contract_text(CHANNELS + promise)
+    broke = event(at("01-31T18:00"), "m1", type="breakdown", by="Ann", t=at("01-31T18:00"))
+    levels = []
+    with opened(tmp_path, text) as stores:
+        stores.journal.append((broke,))
+        project(stores)
+        watch = Lookout(stores, LiveView(stores))
+        for moment in ("01-31T23:30", "02-01T01:00", "02-01T02:30"):
+            watch.look(at(moment), reached_only=False)
+            levels.append([told["level"] for told in letters(stores)])
+    with opened(tmp_path, text) as stores:
+        watch = Lookout(stores, LiveView(stores))
+        for moment in ("02-01T02:40", "02-01T04:30"):
+            watch.look(at(moment), reached_only=False)
+            levels.append([told["level"] for told in letters(stores) if told["event"] == "warning"])
+    assert levels == [[50], [], [80], [], [100]]
 
 
 def test_only_what_something_reached_is_looked_at_in_between(tmp_path: Path) -> None:
