@@ -36,13 +36,13 @@ class ReadBack:
         named = {"contract": contract_id, "version": str(version)}
         found = {row["_field"]: row["_value"] for row in self._rows("terms", named, "last()")}
         if "parts" not in found:
-            raise ReadBackFault(f"version {version} of {contract_id} is not in InfluxDB; {_REMEDY}")
+            raise ReadBackFault(f"version {version} of {contract_id} is not in InfluxDB; {REMEDY}")
         text = "".join(str(found.get(f"text_{place}", "")) for place in range(int(found["parts"])))
         # InfluxDB's CSV does not tell the two kinds of line ends apart; the digest does.
         for each in (text, text.replace("\n", "\r\n")):
             if sha256(each.encode()) == found.get("sha256"):
                 return read_contract(each, f"{contract_id} version {version} in InfluxDB")
-        raise ReadBackFault(f"the terms of {contract_id} in InfluxDB are not what was written; {_REMEDY}")
+        raise ReadBackFault(f"the terms of {contract_id} in InfluxDB are not what was written; {REMEDY}")
 
     def events(self, contract_id: str) -> list[Event]:
         """What people said, as far as it is known by now."""
@@ -72,7 +72,7 @@ class ReadBack:
         times, values = self._field(device, channel, span)
         ticks, refused = to_ticks(values, contract.terms.channels[channel].resolution)
         if refused.any():
-            raise ReadBackFault(f"{channel} of {device} has values that no reading can have; {_REMEDY}")
+            raise ReadBackFault(f"{channel} of {device} has values that no reading can have; {REMEDY}")
         marked, places = self._restarts(device, span)
         boots = np.full(len(times), NO_BOOT, np.int64)
         if len(marked):
@@ -110,7 +110,7 @@ class ReadBack:
         yield from self.influx.tables(f"{_flux(self.influx.bucket, measurement, tags, within)} |> {then}")
 
 
-_REMEDY: Final = "`fairmeter rebuild --influx` writes all of it again"
+REMEDY: Final = "`fairmeter rebuild --influx` writes all of it again"
 
 
 def _flux(bucket: str, measurement: str, tags: Mapping[str, str], within: str) -> str:

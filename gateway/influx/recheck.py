@@ -18,14 +18,15 @@ from contracts.contract import Contract
 from contracts.events import Docket
 from contracts.judging import Key
 from contracts.periods import Period, rfc3339
-from contracts.readings import ARRIVAL_UNKNOWN, Columns, Disposition, Ints, Judged, Series
+from contracts.readings import ARRIVAL_UNKNOWN, NO_BOOT, Columns, Disposition, Ints, Judged, Series
 from contracts.sides.carried import State
 from contracts.state import read_state
 from contracts.statement import Input
 from contracts.units import HOUR_MS
 from contracts.verify.evidence import Finding
 from contracts.verify.statement import differences
-from gateway.influx.readback import ReadBack
+from gateway.influx.columns import ReadBackFault
+from gateway.influx.readback import REMEDY, ReadBack
 from gateway.ledger import Issued
 from gateway.meter import Source
 from gateway.restate import ContractFault
@@ -80,7 +81,10 @@ def second_computation(stores: Stores, readback: ReadBack, issued: Issued) -> Se
     judged, hours = dict[Key, Judged](), list[Hour]()
     for key in then.pairs():
         known, known_now = (each.judged(key, period.span.start, period.span.end).series() for each in (then, now))
-        found = _as_of(readback.series(contract, key, period.span), known, known_now)
+        held = readback.series(contract, key, period.span)
+        if held.boots.max(initial=NO_BOOT) >= len(known_now.boot_names):
+            raise ReadBackFault(f"the restart marks of {key[0]} in InfluxDB are not those written; {REMEDY}")
+        found = _as_of(held, known, known_now)
         hours += _hours(key, known, found)
         if len(found.times):
             judged[key] = _accepted(found)

@@ -112,3 +112,13 @@ def test_terms_changed_in_influxdb_are_refused(tmp_path: Path, influx: InfluxSet
         _write(influx, Point("terms", version, {"text_0": TERMS.replace("flat: 100", "flat: 1")}, START_MS))
         with pytest.raises(ReadBackFault, match="not what was written; `fairmeter rebuild --influx`"):
             _second(stores, 1)
+
+
+def test_restart_marks_that_are_not_ours_are_refused(tmp_path: Path, influx: InfluxSettings) -> None:
+    """A mark that the gateway never wrote, as one of another gateway's, is named, and ends no other computation."""
+    with lived(tmp_path, influx, 1) as stores:
+        moment = int(stores.blocks.read("m1", "count", START_MS, START_MS + DAY_MS).times[0])
+        _write(influx, Point("telemetry", {"device": "m1"}, {"boot#": 99}, moment))
+        with pytest.raises(ReadBackFault, match=r"the restart marks of m1 .* `fairmeter rebuild --influx`"):
+            _second(stores, 1)
+        assert _second(stores, 3).agrees
