@@ -101,6 +101,7 @@ def test_what_lies_beyond_the_retention_is_refused_and_named(
     with Influx.open(short) as server:
         for times in ((1_000,), (2_000, 3_000, now_ms())):
             Sender(server, cursor).send(Point("m", {}, {"x": 1.0}, time) for time in times)
+    influx_server.drop(short.bucket)
     assert [(each.series, each.points, each.last_ms) for each in cursor.refused()] == [("m x", 3, 3_000)]
     assert "retention policy" in cursor.refused()[0].reason
 
