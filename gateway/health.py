@@ -5,6 +5,7 @@ to mend it, is for `fairmeter doctor`.
 """
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable
 from pathlib import Path
@@ -14,6 +15,7 @@ SIGN: Final = ".alive"
 SIGN_EVERY_S: Final = 10.0
 SILENT_AFTER_MS: Final = 60_000
 WAITING_AFTER_MS: Final = 300_000
+ROOM_BYTES: Final = 1024 * 1024  # with less, a batch may not fit any more
 
 
 async def show_life(data: Path, subscribed: Awaitable[None]) -> None:
@@ -36,6 +38,8 @@ def ailments(data: Path, now_ms: int) -> list[str]:
     else:
         if silent_ms > SILENT_AFTER_MS:
             found.append(f"it has given no sign of life for {silent_ms // 1000} s")
+    if data.is_dir() and shutil.disk_usage(data).free < ROOM_BYTES:
+        found.append("its disk is full, so that nothing can be acknowledged; make room")
     try:
         waiting_ms = now_ms - (_oldest_waiting(data) or now_ms)
     except sqlite3.Error as error:

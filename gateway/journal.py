@@ -119,7 +119,8 @@ class Journal:
             return self._commit(connection, messages)
         except sqlite3.Error as error:
             self._reopen_next_time()
-            raise JournalError(f"{self._path.name} could not be written: {error}") from error
+            remedy = "check that the disk has room and that this user may write there"
+            raise JournalError(f"{self._path.name} could not be written: {error}; {remedy}") from error
 
     def _commit(self, connection: sqlite3.Connection, messages: tuple[Message, ...]) -> Tip:
         # IMMEDIATE takes the write lock first, so that the tip read next is the one this batch follows.

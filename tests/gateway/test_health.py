@@ -58,6 +58,13 @@ def test_a_gateway_whose_readings_wait_is_not(data: Path) -> None:
     assert found == "readings have waited for 6 minutes to be metered"
 
 
+def test_a_gateway_whose_disk_is_full_is_not(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may go on showing life, and still cannot acknowledge anything."""
+    monkeypatch.setattr("gateway.health.ROOM_BYTES", 2**80)
+    (found,) = ailments(data, now_ms())
+    assert "its disk is full" in found
+
+
 def test_a_gateway_whose_files_cannot_be_read_is_not(data: Path) -> None:
     """A journal that is none is named, with who looks closer, instead of a failure of the check itself."""
     (data / "journal.sqlite").write_bytes(b"this is no database, and long enough to be seen as none" * 20)
