@@ -45,6 +45,7 @@ class ContractSeries:
         self._changed = set[str]()  # contracts of which only the hour under way has changed, or so it seems
         self._refreshed = dict[str, float]()
         self._rested, self._position, self._minute, self._announced = 0.0, 0, -1, 0
+        self.told = 0  # the position of the journal up to which what people said is in InfluxDB
 
     def begin_anew(self) -> None:
         """Everything is to be sent, whatever InfluxDB holds."""

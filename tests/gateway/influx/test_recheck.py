@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 from contracts.units import DAY_MS, HOUR_MS
 from gateway.close import NotDue
 from gateway.influx.columns import ReadBackFault
+from gateway.influx.cursor import Cursor
 from gateway.influx.feeding import fill_again
 from gateway.influx.points import Point, line
 from gateway.influx.readback import ReadBack
 from gateway.influx.recheck import Second, second_computation
+from gateway.influx.rechecks import Rechecks
+from gateway.influx.sending import Sender
+from gateway.influx.series import ContractSeries
 from gateway.influx.server import Influx
 from gateway.settings import InfluxSettings
 from gateway.stores import Stores
@@ -112,6 +117,20 @@ def test_terms_changed_in_influxdb_are_refused(tmp_path: Path, influx: InfluxSet
         _write(influx, Point("terms", version, {"text_0": TERMS.replace("flat: 100", "flat: 1")}, START_MS))
         with pytest.raises(ReadBackFault, match="not what was written; `fairmeter rebuild --influx`"):
             _second(stores, 1)
+
+
+def test_a_statement_waits_for_what_it_was_made_of(tmp_path: Path, influx: InfluxSettings) -> None:
+    """After a start nothing is computed a second time before the contracts have sent what people said of them."""
+    with lived(tmp_path, influx, 1) as stores:
+        _write(influx, *(_disagreeing(each.document) for each in stores.ledger.all(CONTRACT)))
+        with Influx.open(influx) as server, Cursor.open(stores.settings.data / "influx.sqlite") as cursor:
+            rechecks = Rechecks(stores, cursor, ContractSeries(stores.closer))
+            assert not rechecks.bring_up_to_date(Sender(server, cursor), START_MS)
+
+
+def _disagreeing(document: dict[str, Any]) -> Point:
+    start = int(datetime.fromisoformat(document["period"]["start"]).timestamp() * 1000)
+    return Point("statement", {"contract": CONTRACT, "period": document["period"]["name"]}, {"agrees": 0}, start)
 
 
 def test_restart_marks_that_are_not_ours_are_refused(tmp_path: Path, influx: InfluxSettings) -> None:
