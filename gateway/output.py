@@ -23,8 +23,13 @@ paper = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send what the gateway logs, from this level on, to stderr, where it mixes with no data."""
+    """Send what the gateway logs, from this level on, to stderr, where it mixes with no data.
+
+    A fault of ours is told with its traceback and without the values around it, which may be a whole contract.
+    """
+    printed = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
+        processors=[*structlog.get_config()["processors"][:-1], printed],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )

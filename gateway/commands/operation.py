@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
 import gc
 import os
@@ -23,6 +24,7 @@ from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.stores import Stores
 
+_ARENA_MAX: Final = -8  # M_ARENA_MAX of malloc.h
 _NEW_OBJECTS: Final = 20_000  # that garbage is looked for among; each message holds a few until it is on disk
 
 
@@ -82,10 +84,17 @@ def _seldom_look_for_garbage() -> None:
     gc.set_threshold(_NEW_OBJECTS)
 
 
+def _one_heap() -> None:
+    """Let all threads share one heap: with one each, glibc keeps what one has freed from the others, and grows."""
+    with contextlib.suppress(AttributeError, OSError):  # other C libraries have no such choice
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
 async def _serve(gateway: Gateway, data: Path) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, gateway.stop)
+    _one_heap()
     _seldom_look_for_garbage()
     living = asyncio.create_task(show_life(data, gateway.source.subscribed()))
     try:

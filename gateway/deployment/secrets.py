@@ -18,7 +18,7 @@ from typing import Final
 
 from gateway.deployment.certificates import Authority, holds_for
 
-USERS: Final = ("gateway", "simulator", "health")
+USERS: Final = ("gateway", "simulator", "health", "screen")
 RANDOM: Final = (
     *(f"{user}.password" for user in USERS),
     "influxdb.password",

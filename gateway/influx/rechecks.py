@@ -63,14 +63,12 @@ class Rechecks:
             return [_verdict(issued, agrees=False)]
         if second.agrees:
             log.info("InfluxDB agrees with the final statement", statement=name)
-        else:
-            remedy = "stop whoever else writes to the bucket, remove what was added, then `fairmeter rebuild --influx`"
-            where = [str(each) for each in (*second.hours[:5], *second.figures[:5])]
-            count = len(second.hours)
-            log.error(
-                "InfluxDB differs from a final statement", statement=name, hours=count, where=where, remedy=remedy
-            )
-        return [_verdict(issued, agrees=second.agrees), *_alarms(issued, second)]
+            return [_verdict(issued, agrees=True), *_taken_back(issued, sender)]
+        remedy = "stop whoever else writes to the bucket, remove what was added, then `fairmeter rebuild --influx`"
+        where = [str(each) for each in (*second.hours[:5], *second.figures[:5])]
+        count = len(second.hours)
+        log.error("InfluxDB differs from a final statement", statement=name, hours=count, where=where, remedy=remedy)
+        return [_verdict(issued, agrees=False), *_alarms(issued, second)]
 
 
 def _agreed(sender: Sender) -> Iterator[tuple[str, str]]:
@@ -86,6 +84,18 @@ def _verdict(issued: Issued, *, agrees: bool) -> Point:
     document = issued.document
     tags = {"contract": document["contract"], "period": document["period"]["name"]}
     return Point("statement", tags, {"agrees": int(agrees)}, moment_ms(document["period"]["start"]))
+
+
+def _taken_back(issued: Issued, sender: Sender) -> Iterator[Point]:
+    """The alarms of a statement that differed once and agrees now: no reading differs any more."""
+    document = issued.document
+    flux = f"""from(bucket: {json.dumps(sender.influx.bucket)})
+        |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+        |> filter(fn: (r) => r._measurement == "alarm" and r.contract == {json.dumps(document["contract"])})
+        |> filter(fn: (r) => r.period == {json.dumps(document["period"]["name"])} and r._field == "readings")"""
+    for row in sender.influx.tables(flux):
+        tags = {name: row[name] for name in ("contract", "period", "device", "channel")}
+        yield Point("alarm", tags, {"text": "agrees again", "readings": 0}, row["_time"])
 
 
 def _alarms(issued: Issued, second: Second) -> Iterator[Point]:

@@ -122,6 +122,24 @@ async def test_a_device_hears_what_is_meant_for_it_alone(
             assert message.payload == heard
 
 
+async def test_a_screen_hears_of_contracts_and_says_nothing(
+    stack_broker: StackBroker, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever shows usage and breaches gets a user that can read them, and whatever it publishes reaches nobody."""
+    _, connection = stack_broker.gateway(monkeypatch)
+    password = (stack_broker.secrets / "screen.password").read_text().strip()
+    screen_of = device(stack_broker, "screen", username="screen", password=password)
+    async with receiving(connection, journal) as source, screen_of as screen:
+        await screen.subscribe("contract/#", qos=1)
+        for topic in ("contract/A/breach", "telemetry/comp-01", "event/comp-01"):
+            await screen.publish(topic, READING, qos=1)
+        source.publish("contract/A/usage", b"{}", qos=1)
+        async with asyncio.timeout(10):
+            message = await anext(aiter(screen.messages))
+        assert message.topic.value == "contract/A/usage"
+    assert topics(journal) == []
+
+
 async def test_outside_is_encrypted_and_the_broker_proves_who_it_is(stack_broker: StackBroker) -> None:
     """A device that trusts our authority connects; one that does not, or does not encrypt, exchanges nothing."""
     async with device(stack_broker, "comp-01") as comp_01:

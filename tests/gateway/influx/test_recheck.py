@@ -24,6 +24,7 @@ from gateway.settings import InfluxSettings
 from gateway.stores import Stores
 from tests.gateway.history import DAYS, START_MS, TERMS, random_messages
 from tests.gateway.influx.filled import gateway_files, project, receive
+from tests.servers.influxd import Influxd
 
 CONTRACT = "HIS-1"
 
@@ -99,8 +100,10 @@ def test_a_reading_changed_in_influxdb_is_named_by_device_channel_and_hour(
         assert any("pages" in each.where for each in second.figures)
 
 
-def test_the_gateway_writes_an_alarm_for_each_hour_that_differs(tmp_path: Path, influx: InfluxSettings) -> None:
-    """A difference found after closing stands in InfluxDB with its hour, and the statement is marked."""
+def test_the_gateway_writes_an_alarm_for_each_hour_that_differs(
+    tmp_path: Path, influx: InfluxSettings, influx_server: Influxd
+) -> None:
+    """A difference stands in InfluxDB with its hour, and the statement is marked, until it agrees again."""
     with lived(tmp_path, influx, 2) as stores:
         moment = int(stores.blocks.read("m1", "count", START_MS, START_MS + DAY_MS).times[0])
         _write(influx, Point("telemetry", {"device": "m1"}, {"count": -5.0}, moment + 1))
@@ -108,6 +111,10 @@ def test_the_gateway_writes_an_alarm_for_each_hour_that_differs(tmp_path: Path, 
         alarms = _asked(influx, "alarm", "readings")
         assert [(row["device"], row["channel"], row["_value"]) for row in alarms] == [("m1", "count", 1)]
         assert sorted(row["_value"] for row in _asked(influx, "statement", "agrees")) == [0] + [1] * (DAYS - 1)
+        influx_server.remove(influx.bucket, "telemetry")
+        fill_again(stores, lambda _: None)
+        assert [row["_value"] for row in _asked(influx, "alarm", "readings")] == [0]
+        assert [row["_value"] for row in _asked(influx, "statement", "agrees")] == [1] * DAYS
 
 
 def test_terms_changed_in_influxdb_are_refused(tmp_path: Path, influx: InfluxSettings) -> None:
