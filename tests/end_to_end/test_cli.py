@@ -251,8 +251,8 @@ def test_wrong_words_end_with_usage() -> None:
         assert (done.code, done.out) == (2, "")
         assert "Usage" in done.said
     helped = fairmeter("--help")
-    commands = "demo run health check compute statement event events verify simulate replay rebuild influx rejected"
-    commands = [*commands.split(), "doctor", "dashboards", "schema"]
+    commands = """demo run health check compute statement event events verify simulate replay rebuild influx rejected
+        doctor dashboards schema""".split()
     assert helped.code == 0
     assert [line.split()[0] for line in helped.out.split("Commands")[1].splitlines() if line[2:3].strip()] == commands
 
