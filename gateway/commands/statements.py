@@ -19,7 +19,7 @@ from gateway.archive import ArchiveError, open_evidence, zip_evidence
 from gateway.clock import now_ms
 from gateway.close import NotDue
 from gateway.ledger import Issued
-from gateway.output import fail, print_json, print_table, print_text, say
+from gateway.output import fail, print_json, print_table, print_text, progress_bar, say
 from gateway.restate import ContractFault
 from gateway.settings import Settings, load_settings
 from gateway.stores import Stores
@@ -111,8 +111,14 @@ def show_second(stores: Stores, issued: Issued, as_json: bool) -> None:
     from gateway.influx.recheck import second_computation  # noqa: PLC0415
     from gateway.influx.server import Influx  # noqa: PLC0415
 
-    with Influx.open(stores.settings.influx) as influx:
-        second = second_computation(stores, ReadBack(influx), issued)
+    with Influx.open(stores.settings.influx) as influx, progress_bar("channels") as bar:
+        task = bar.add_task("reading InfluxDB", total=None, note="")
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        second = second_computation(stores, ReadBack(influx), issued, report)
+        bar.update(task, completed=bar.tasks[task].total)
     if as_json:
         hours = [
             {"device": h.device, "channel": h.channel, "hour": rfc3339(h.start_ms), "readings": h.readings}

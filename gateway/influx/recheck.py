@@ -6,7 +6,7 @@ by device and channel: that is an alarm, since people look at InfluxDB and pay b
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ from gateway.ledger import Issued
 from gateway.meter import Source
 from gateway.restate import ContractFault
 from gateway.stores import Stores
+
+Report = Callable[[int, int], None]
 
 COMPARED: Final = (
     "version terms_sha256 period currency usage guarantees obligations events lines balances total closing_state_sha256"
@@ -67,8 +69,8 @@ class Second:
         return not self.hours and not self.figures
 
 
-def second_computation(stores: Stores, readback: ReadBack, issued: Issued) -> Second:
-    """Compute a final statement again from InfluxDB.
+def second_computation(stores: Stores, readback: ReadBack, issued: Issued, report: Report = lambda *_: None) -> Second:
+    """Compute a final statement again from InfluxDB; `report` is told how many channels are read back, and of how many.
 
     Raises ReadBackFault where InfluxDB does not hold what it takes, Unreachable where it does not answer, and
     ContractFault where the statement's own folder is damaged.
@@ -79,7 +81,8 @@ def second_computation(stores: Stores, readback: ReadBack, issued: Issued) -> Se
     then = Source(stores.blocks, contract.terms, final["input"]["batch"])
     now = Source(stores.blocks, contract.terms)
     judged, hours = dict[Key, Judged](), list[Hour]()
-    for key in then.pairs():
+    for place, key in enumerate(pairs := then.pairs()):
+        report(place, len(pairs))
         known, known_now = (each.judged(key, period.span.start, period.span.end).series() for each in (then, now))
         held = readback.series(contract, key, period.span)
         if held.boots.max(initial=NO_BOOT) >= len(known_now.boot_names):

@@ -1,5 +1,6 @@
 """A final statement comes out of InfluxDB a second time, and what was changed there is named."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,7 @@ from gateway.influx.series import ContractSeries
 from gateway.influx.server import Influx
 from gateway.settings import InfluxSettings
 from gateway.stores import Stores
+from tests.end_to_end.installation import fairmeter
 from tests.gateway.history import DAYS, START_MS, TERMS, random_messages
 from tests.gateway.influx.filled import gateway_files, project, receive
 from tests.servers.influxd import Influxd
@@ -98,6 +100,25 @@ def test_a_reading_changed_in_influxdb_is_named_by_device_channel_and_hour(
         assert first.hours[0].start_ms == moment // HOUR_MS * HOUR_MS
         assert [(each.device, each.channel) for each in second.hours] == [("m2", "count")]
         assert any("pages" in each.where for each in second.figures)
+
+
+def test_the_command_computes_from_influxdb_and_must_agree(tmp_path: Path, influx: InfluxSettings) -> None:
+    """`statement show --from influx` prints the statement, and ends with 1 where it differs, naming the hour."""
+    with lived(tmp_path, influx, 1) as stores:
+        file = tmp_path / "fairmeter.toml"
+        data, agreed = stores.settings.data, stores.settings.contracts
+        reached = {"url": influx.url, "org": influx.org, "bucket": influx.bucket, "token_file": str(influx.token_file)}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in reached.items()]
+        file.write_text("\n".join([f'data = "{data}"', f'contracts = "{agreed}"', "[influx]", *lines]))
+        words = ("statement", "show", CONTRACT, "1", "--from", "influx", "--settings", file)
+        agrees = fairmeter(*words)
+        assert (agrees.code, "InfluxDB agrees" in agrees.said) == (0, True)
+        assert agrees.out.startswith("STATEMENT")
+        moment = int(stores.blocks.read("m1", "heat", START_MS, START_MS + DAY_MS).times[0])
+        _write(influx, Point("telemetry", {"device": "m1"}, {"heat": 99.0}, moment))
+        differs = fairmeter(*words, "--json")
+        assert (differs.code, differs.json()["agrees"]) == (1, False)
+        assert [(each["device"], each["channel"]) for each in differs.json()["hours"]] == [("m1", "heat")]
 
 
 def test_the_gateway_writes_an_alarm_for_each_hour_that_differs(
