@@ -112,7 +112,8 @@ def _prepare_1(influx: Influx, keep_days: int | None, say: Callable[[str], None]
     if keep_days in (None, kept):
         say(f"the retention policy {named} is there and keeps points {_for(kept)}")
         return kept
-    _rows(influx, f"ALTER RETENTION POLICY {where}")
+    shard = "1d" if keep_days else "7d"  # a policy must keep for longer than one of its shards does
+    _rows(influx, f"ALTER RETENTION POLICY {where} SHARD DURATION {shard}")
     say(f"the retention policy {named} keeps points {_for(keep_days)} now, and not {_for(kept)}")
     return keep_days
 

@@ -38,6 +38,8 @@ def test_a_retention_policy_is_made_and_changed_only_when_asked(influx_server: I
     assert "is there and keeps points for 400 days" in said_by_init(influx_server, tmp_path, "kept/long")
     assert "is there and keeps points for 400 days" in said_by_init(influx_server, tmp_path, "kept/long", 400)
     assert "for ever now, and not for 400 days" in said_by_init(influx_server, tmp_path, "kept/long", 0)
+    assert "for 3 days now, and not for ever" in said_by_init(influx_server, tmp_path, "kept/long", 3)
+    assert "for 400 days now, and not for 3 days" in said_by_init(influx_server, tmp_path, "kept/long", 400)
     influx_server.drop("kept/long")
 
 
