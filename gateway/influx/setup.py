@@ -61,7 +61,8 @@ def _is_2(influx: Influx) -> bool:
 
 def _prepare_2(influx: Influx, keep_days: int | None, say: Callable[[str], None]) -> int:
     buckets = _client(influx).buckets_api()
-    rules = [{"type": "expire", "everySeconds": (keep_days or 0) * DAY_S}]
+    shard_s = _shard_days(keep_days) * DAY_S
+    rules = [{"type": "expire", "everySeconds": (keep_days or 0) * DAY_S, "shardGroupDurationSeconds": shard_s}]
     bucket = _bucket(influx)
     if bucket is None:
         buckets.create_bucket(bucket_name=influx.bucket, org=influx.org, retention_rules=rules)
@@ -75,6 +76,11 @@ def _prepare_2(influx: Influx, keep_days: int | None, say: Callable[[str], None]
     buckets.update_bucket(bucket)
     say(f"the bucket {influx.bucket} keeps points {_for(keep_days)} now, and not {_for(kept)}")
     return keep_days
+
+
+def _shard_days(keep_days: int | None) -> int:
+    """How many days go into one of InfluxDB's files: it must keep points for longer than that."""
+    return 1 if keep_days else 7
 
 
 def _bucket(influx: Influx) -> Any:
@@ -112,8 +118,7 @@ def _prepare_1(influx: Influx, keep_days: int | None, say: Callable[[str], None]
     if keep_days in (None, kept):
         say(f"the retention policy {named} is there and keeps points {_for(kept)}")
         return kept
-    shard = "1d" if keep_days else "7d"  # a policy must keep for longer than one of its shards does
-    _rows(influx, f"ALTER RETENTION POLICY {where} SHARD DURATION {shard}")
+    _rows(influx, f"ALTER RETENTION POLICY {where} SHARD DURATION {_shard_days(keep_days)}d")
     say(f"the retention policy {named} keeps points {_for(keep_days)} now, and not {_for(kept)}")
     return keep_days
 
