@@ -21,7 +21,7 @@ from contracts.explain.page import statement_text
 from contracts.periods import local_date, rfc3339
 from gateway.broker import BrokerError, EmbeddedBroker
 from gateway.clock import now_ms
-from gateway.commands.operation import alone
+from gateway.commands.operation import alone, one_heap
 from gateway.demo import MARK, SCENARIO, Prepared, prepare
 from gateway.ledger import Issued
 from gateway.output import fail, log_to_stderr, paper, print_text, progress_bar, say, talk
@@ -41,6 +41,7 @@ def demo(
 ) -> None:
     """See the main job work: broker, simulated fleet and gateway together, last month in seconds, then live."""
     log_to_stderr(logging.WARNING)
+    one_heap()
     folder = _folder(data)
     try:
         with alone(folder):

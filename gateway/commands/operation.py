@@ -84,7 +84,7 @@ def _seldom_look_for_garbage() -> None:
     gc.set_threshold(_NEW_OBJECTS)
 
 
-def _one_heap() -> None:
+def one_heap() -> None:
     """Let all threads share one heap: with one each, glibc keeps what one has freed from the others, and grows."""
     with contextlib.suppress(AttributeError, OSError):  # other C libraries have no such choice
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
@@ -94,7 +94,7 @@ async def _serve(gateway: Gateway, data: Path) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, gateway.stop)
-    _one_heap()
+    one_heap()
     _seldom_look_for_garbage()
     living = asyncio.create_task(show_life(data, gateway.source.subscribed()))
     try:

@@ -32,14 +32,13 @@ CONTRACTS = {"TANKS-A": ["tank-1", "tank-2"], "TANKS-B": ["tank-3"]}
 
 
 def telemetry() -> list[tuple[str, bytes]]:
-    """Everything the tanks say, two sets at a time."""
+    """Everything the tanks say, one set at a time."""
     start = independent.local_day(independent.days_ago(DAYS), "UTC").start
     messages = []
-    for first in range(0, SETS, 2):
+    for number in range(SETS):
         for device, litres in LITRES_A_SET.items():
-            numbers = range(first, min(SETS, first + 2))
-            sets = [{"t": start + n * EVERY_MS, "v": {"drawn": float(n * litres)}} for n in numbers]
-            messages.append((f"telemetry/{device}", json.dumps(sets).encode()))
+            one = {"t": start + number * EVERY_MS, "v": {"drawn": float(number * litres)}}
+            messages.append((f"telemetry/{device}", json.dumps(one).encode()))
     return messages
 
 
@@ -65,11 +64,13 @@ async def process(site: Installation, command: str) -> AsyncIterator[asyncio.sub
         await started.wait()
 
 
-async def killed(site: Installation, command: str, chance: random.Random, at_work: Callable[[], object]) -> None:
+async def killed(
+    site: Installation, command: str, chance: random.Random, at_work: Callable[[], object], within_s: float = 0.12
+) -> None:
     """Start a command and kill it a random moment after it got to work."""
     async with process(site, command) as started:
         await until(lambda: at_work() or started.returncode is not None)
-        await asyncio.sleep(chance.uniform(0, 0.12))
+        await asyncio.sleep(chance.uniform(0, within_s))
 
 
 def asked(site: Installation, file: str, query: str) -> int:
@@ -113,7 +114,7 @@ async def killed_during_ingest(site: Installation, chance: random.Random, messag
     for _ in range(KILLS):
         before = received()
         assert before < messages, "the broker has more to give"
-        await killed(site, "run", chance, lambda before=before: received() > before)  # type: ignore[misc]
+        await killed(site, "run", chance, lambda before=before: received() > before, 0.03)  # type: ignore[misc]
 
 
 def closed(site: Installation) -> int:
