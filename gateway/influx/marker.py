@@ -3,6 +3,7 @@
 from typing import Final
 
 from contracts.units import DAY_MS
+from gateway.influx.flux import points_in
 from gateway.influx.points import Point
 from gateway.influx.sending import Sender
 
@@ -16,8 +17,6 @@ def write_marker(sender: Sender, gateway: str, identity: str, now_ms: int) -> No
 
 def read_marker(sender: Sender, gateway: str) -> tuple[str, int]:
     """The marker that a gateway left last, and its day in ms; an empty text where there is none."""
-    flux = f"""from(bucket: "{sender.influx.bucket}") |> range(start: 1970-01-01T00:00:00Z)
-        |> filter(fn: (r) => r._measurement == "{MEASUREMENT}" and r.gateway == "{gateway}" and r._field == "id")
-        |> last()"""
-    found = sender.influx.tables(flux)
+    asked = points_in(sender.influx.bucket, MEASUREMENT, {"gateway": gateway, "_field": "id"})
+    found = sender.influx.tables(f"{asked} |> last()")
     return (found[-1]["_value"], found[-1]["_time"]) if found else ("", 0)

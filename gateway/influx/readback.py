@@ -16,10 +16,10 @@ from contracts.periods import Period, Span, rfc3339
 from contracts.readings import NO_BOOT, Ints, Series, to_ticks
 from contracts.sides.told import MeterId
 from gateway.influx.columns import Floats, ReadBackFault, columns
+from gateway.influx.flux import ALL_TIME, points_in
 from gateway.influx.server import Influx
+from gateway.influx.telemetry import BOOT, MEASUREMENT
 
-BOOT: Final = "boot#"
-_ALL_TIME: Final = "range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)"
 _DAY_MS: Final = 86_400_000
 _STRETCH_MS: Final = 7 * _DAY_MS  # what one query asks for, so that InfluxDB need not hold a year of a channel
 
@@ -91,9 +91,9 @@ class ReadBack:
         parts = []
         for start in range(span.start, span.end, _STRETCH_MS):
             stop = min(start + _STRETCH_MS, span.end)
-            flux = _flux(
+            flux = points_in(
                 self.influx.bucket,
-                "telemetry",
+                MEASUREMENT,
                 {"device": device, "_field": field},
                 f"range(start: {rfc3339(start)}, stop: {rfc3339(stop)})",
             )
@@ -105,15 +105,9 @@ class ReadBack:
         return times[order], values[order]
 
     def _rows(
-        self, measurement: str, tags: Mapping[str, str], then: str, within: str = _ALL_TIME
+        self, measurement: str, tags: Mapping[str, str], then: str, within: str = ALL_TIME
     ) -> Iterator[dict[str, Any]]:
-        yield from self.influx.tables(f"{_flux(self.influx.bucket, measurement, tags, within)} |> {then}")
+        yield from self.influx.tables(f"{points_in(self.influx.bucket, measurement, tags, within)} |> {then}")
 
 
 REMEDY: Final = "`fairmeter rebuild --influx` writes all of it again"
-
-
-def _flux(bucket: str, measurement: str, tags: Mapping[str, str], within: str) -> str:
-    asked = {"_measurement": measurement, **tags}
-    test = " and ".join(f"r[{json.dumps(name)}] == {json.dumps(value)}" for name, value in asked.items())
-    return f"from(bucket: {json.dumps(bucket)}) |> {within} |> filter(fn: (r) => {test})"

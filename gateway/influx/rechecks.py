@@ -1,6 +1,5 @@
 """Every final statement gets its second computation once InfluxDB holds what it was computed from."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import structlog
 
 from gateway.influx.columns import ReadBackFault
 from gateway.influx.cursor import Cursor
+from gateway.influx.flux import points_in
 from gateway.influx.points import Point
 from gateway.influx.readback import ReadBack
 from gateway.influx.recheck import Second, second_computation
@@ -73,10 +73,8 @@ class Rechecks:
 
 def _agreed(sender: Sender) -> Iterator[tuple[str, str]]:
     """Contract and period of the statements with which InfluxDB was found to agree."""
-    flux = f"""from(bucket: {json.dumps(sender.influx.bucket)})
-        |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
-        |> filter(fn: (r) => r._measurement == "statement" and r._field == "agrees" and r._value == 1)"""
-    for row in sender.influx.tables(flux):
+    flux = points_in(sender.influx.bucket, "statement", {"_field": "agrees"})
+    for row in sender.influx.tables(f"{flux} |> filter(fn: (r) => r._value == 1)"):
         yield row["contract"], row["period"]
 
 
@@ -89,11 +87,8 @@ def _verdict(issued: Issued, *, agrees: bool) -> Point:
 def _taken_back(issued: Issued, sender: Sender) -> Iterator[Point]:
     """The alarms of a statement that differed once and agrees now: no reading differs any more."""
     document = issued.document
-    flux = f"""from(bucket: {json.dumps(sender.influx.bucket)})
-        |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
-        |> filter(fn: (r) => r._measurement == "alarm" and r.contract == {json.dumps(document["contract"])})
-        |> filter(fn: (r) => r.period == {json.dumps(document["period"]["name"])} and r._field == "readings")"""
-    for row in sender.influx.tables(flux):
+    about = {"contract": document["contract"], "period": document["period"]["name"], "_field": "readings"}
+    for row in sender.influx.tables(points_in(sender.influx.bucket, "alarm", about)):
         tags = {name: row[name] for name in ("contract", "period", "device", "channel")}
         yield Point("alarm", tags, {"text": "agrees again", "readings": 0}, row["_time"])
 

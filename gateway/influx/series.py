@@ -15,9 +15,10 @@ from contracts.units import HOUR_MS, UNIT_MS
 from gateway.close import Closer
 from gateway.influx.devices import device_points
 from gateway.influx.events import announced_point
+from gateway.influx.flux import points_in
 from gateway.influx.following import Follower
 from gateway.influx.sending import Sender
-from gateway.influx.written import Written, quoted
+from gateway.influx.written import Written
 from gateway.restate import ContractFault
 
 log = structlog.get_logger(__name__)
@@ -27,9 +28,6 @@ RESTS: Final = 49  # of fifty seconds, one goes into following hours under way
 REFRESHED_S: Final = 2.0
 MINUTE_MS: Final = UNIT_MS["min"]
 _NO_LIMIT: Final = 2**31
-
-_DRAWN: Final = """from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
-  |> filter(fn: (r) => r._measurement == "period" and r._field == "drawn")"""
 
 
 class ContractSeries:
@@ -102,7 +100,8 @@ class ContractSeries:
     def _follow(self, sender: Sender) -> dict[str, Follower]:
         """A follower for each contract, which knows what earlier runs of the gateway have drawn."""
         drawn: dict[str, set[str]] = {}
-        for row in [] if self._again else sender.influx.tables(_DRAWN.format(bucket=quoted(sender.influx.bucket))):
+        asked = points_in(sender.influx.bucket, "period", {"_field": "drawn"})
+        for row in [] if self._again else sender.influx.tables(asked):
             drawn.setdefault(row["contract"], set()).add(row["period"])
         ids = self._closer.contract_ids()
         self._catching_up.update(ids)

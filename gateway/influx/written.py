@@ -2,22 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 
 from contracts.periods import Period, rfc3339
+from gateway.influx.flux import points_in
 from gateway.influx.points import Point, line
 from gateway.influx.sending import Sender
 from gateway.influx.timelines import WORDS, Course, changes
 
 Place = tuple[str, int]  # the period's name, or what else it is; and a moment or number in it
 SeriesName = tuple[str, tuple[tuple[str, str], ...]]
-
-_TIMELINES: Final = """from(bucket: "{bucket}")
-  |> range(start: {start}, stop: {end})
-  |> filter(fn: (r) => (r._measurement == "state" or r._measurement == "timeline") and r.contract == "{contract}")
-  |> filter(fn: (r) => r._field == "state")"""
 
 
 @dataclass(slots=True)
@@ -69,10 +66,11 @@ class Written:
     def _asked_back(self, sender: Sender, period: Period) -> dict[SeriesName, Course]:
         """The timelines of a period as an earlier run of the gateway has left them."""
         start, end = rfc3339(period.span.start), rfc3339(period.span.end)
-        bucket, contract = quoted(sender.influx.bucket), quoted(self.contract)
-        flux = _TIMELINES.format(bucket=bucket, contract=contract, start=start, end=end)
+        within = f"range(start: {start}, stop: {end})"
+        asked = {"contract": self.contract, "_field": "state"}
         found: dict[SeriesName, list[tuple[int, str]]] = {}
-        for row in sender.influx.tables(flux):
+        rows = (sender.influx.tables(points_in(sender.influx.bucket, each, asked, within)) for each in _TAGS)
+        for row in chain.from_iterable(rows):
             if period.span.start <= row["_time"] < period.span.end:  # 1.8 gives what stands at `stop`, too
                 found.setdefault(_name(row), []).append((row["_time"], row["_value"]))
         return {name: _course(name, rows) for name, rows in found.items()}
@@ -92,8 +90,3 @@ def _course(name: SeriesName, rows: list[tuple[int, str]]) -> Course:
     times = np.array([time for time, _ in rows], np.int64)
     states = np.array([words.index(word) for _, word in rows], np.int64)
     return Course(*name, words, times, states)
-
-
-def quoted(text: str) -> str:
-    """A text as it stands inside quotes in Flux."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
